@@ -1,0 +1,214 @@
+"""Facts and states that the service membership publishes: clusters, organisations, memberships, people.
+
+Facts hold ids, codes and dates; names and addresses stand in states only, so that they can be erased.
+A person is one state record and never appears in a fact.
+"""
+
+from datetime import date
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.base import Fact, State
+
+OrganizationType = Literal["company", "university", "research_centre", "government", "association"]
+ChainPosition = Literal["oem", "tier1", "tier2", "tier3", "service", "raw_material"]
+Category = Literal["associate", "affiliate", "honorary"]
+Standing = Literal["applied", "approved", "active", "grace", "lapsed", "resigned", "expelled", "refused"]
+Origin = Literal["application", "import"]
+
+
+class DatedPosition(BaseModel):
+    """A position in the chain from one day on; an open end is None. Several may hold at once."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    position: ChainPosition
+    since: date
+    until: date | None = None
+
+
+# --- clusters ------------------------------------------------------------------------------------
+
+
+class _ClusterFact(Fact):
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "cluster"
+
+
+class ClusterFounded(_ClusterFact):
+    """A cluster exists. `state` is the ISO 3166-2 code without country ("JAL")."""
+
+    cluster_id: UUID
+    network_id: UUID
+    country: str
+    state: str
+    zone: str
+
+
+class ClusterJoinedNetwork(_ClusterFact):
+    """A cluster belongs to the network from `effective` on."""
+
+    cluster_id: UUID
+    network_id: UUID
+
+
+class ClusterLeftNetwork(_ClusterFact):
+    """A cluster's last day in the network is the day before `effective`."""
+
+    cluster_id: UUID
+    network_id: UUID
+
+
+class ClusterState(State):
+    """The current row of a cluster."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "cluster"
+
+    cluster_id: UUID
+    network_id: UUID
+    slug: str
+    name: str
+    country: str
+    state: str
+    zone: str
+    language: Literal["es", "en"]
+    in_network_since: date | None
+    in_network_until: date | None
+
+
+# --- organisations -------------------------------------------------------------------------------
+
+
+class _OrganizationFact(Fact):
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "organization"
+
+
+class OrganizationRegistered(_OrganizationFact):
+    """An organisation is in the register. `state` is None while its place is unknown."""
+
+    organization_id: UUID
+    type: OrganizationType
+    country: str
+    state: str | None
+    positions: list[DatedPosition]
+
+
+class OrganizationReclassified(_OrganizationFact):
+    """Type, place or positions are now these, whole; they replace what was known before."""
+
+    organization_id: UUID
+    type: OrganizationType
+    country: str
+    state: str | None
+    positions: list[DatedPosition]
+
+
+class OrganizationProfileChanged(_OrganizationFact):
+    """Texts of the profile changed; the new ones stand in the state. `fields` names them."""
+
+    organization_id: UUID
+    fields: list[str]
+
+
+class OrganizationState(State):
+    """The current row of an organisation. The tax number is not published."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "organization"
+
+    organization_id: UUID
+    slug: str
+    legal_name: str
+    trade_name: str
+    type: OrganizationType
+    country: str
+    state: str | None
+    city: str | None
+    positions: list[DatedPosition]
+
+
+# --- memberships of an organisation in a cluster -------------------------------------------------
+
+
+class _MembershipFact(Fact):
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "membership"
+
+    membership_id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+
+
+class MembershipApplied(_MembershipFact):
+    """An organisation asks to join; `effective` is the day of the application."""
+
+    category: Category
+
+
+class MembershipApproved(_MembershipFact):
+    """The cluster accepts the application; the membership is not in force yet."""
+
+    category: Category
+
+
+class MembershipActivated(_MembershipFact):
+    """The membership is in force from `effective` on, in this category.
+
+    `origin` tells an application from a register taken over; `announce` is False when nobody is to be
+    greeted (a register of long-standing members).
+    """
+
+    category: Category
+    origin: Origin
+    announce: bool = True
+
+
+class MembershipCategoryChanged(_MembershipFact):
+    """From `effective` on the membership has this category."""
+
+    category: Category
+    previous: Category
+
+
+class MembershipResigned(_MembershipFact):
+    """The membership is no longer in force from `effective` on (the first day without it)."""
+
+    category: Category
+
+
+class StandingState(State):
+    """How a membership stands now: whether an organisation is in force in a cluster, as what, since and until when.
+
+    `until` is the first day on which it is no longer in force, None while open.
+    """
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "standing"
+
+    membership_id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+    category: Category
+    standing: Standing
+    since: date | None
+    until: date | None
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+class PersonState(State):
+    """A representative and the organisation they speak for. Erased by a record without a value."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "person"
+
+    person_id: UUID
+    organization_id: UUID
+    name: str
+    mail: str
+    language: Literal["es", "en"]

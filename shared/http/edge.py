@@ -1,0 +1,165 @@
+"""The edge of a service over HTTP: the application, who calls, the trace of a request, health and metrics.
+
+Until people can sign in every route is for the role *service*: a bearer token compared in constant
+time. `/<service>/health`, `/ready` and `/metrics` need none.
+"""
+
+import contextlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Annotated
+
+import structlog
+import uuid_utils.compat as uuid_utils
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http import problems
+from shared.postgres.pool import Unit
+from shared.runtime.service import Definition, Service, running
+from shared.runtime.settings import Settings
+from shared.runtime.tracing import SpanKind
+
+_bearer = HTTPBearer(auto_error=False, description="token of the role service, as `cumulo status` prints it")
+
+
+def service_of(request: Request) -> Service:
+    """The running service behind a request. Raises 503 before it has started."""
+    service: Service | None = getattr(request.app.state, "service", None)
+    if service is None:
+        raise HTTPException(503, "the service is starting")
+    return service
+
+
+def service_role(
+    service: Annotated[Service, Depends(service_of)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> str:
+    """The caller, when it has the role *service*. Raises 401 without a token and 403 with a wrong one."""
+    expected = service.settings.service_token
+    if credentials is None:
+        raise HTTPException(401, "a bearer token is needed")
+    if expected is None or not hmac.compare_digest(
+        credentials.credentials.encode(), expected.get_secret_value().encode()
+    ):
+        raise HTTPException(403, "this token does not open this route")
+    return "service"
+
+
+Serving = Annotated[Service, Depends(service_of)]
+Caller = Annotated[str, Depends(service_role)]
+
+
+@contextlib.asynccontextmanager
+async def unit_of(request: Request, actor: str) -> AsyncIterator[Unit]:
+    """The request's transaction: its cause is the request's id, its trace the request's span."""
+    async with service_of(request).unit(actor=actor, cause=request.state.request_id) as unit:
+        yield unit
+
+
+class _Observed:
+    """Gives each request an id, a span, a log context and a place in the metrics."""
+
+    def __init__(self, app: ASGIApp, application: FastAPI) -> None:
+        self.app = app
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service: Service | None = getattr(self.application.state, "service", None)
+        if scope["type"] != "http" or service is None:
+            await self.app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"] if name == b"traceparent"}
+        traceparent = headers.get(b"traceparent", b"").decode("latin-1") or None
+        request_id = str(uuid_utils.uuid7())
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        started = time.perf_counter()
+        with (
+            structlog.contextvars.bound_contextvars(cause=request_id, service=service.name),
+            service.tracing.span(
+                f"{scope['method']} {scope['path']}", traceparent=traceparent, kind=SpanKind.SERVER
+            ),
+        ):
+            try:
+                await self.app(scope, receive, observe)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                service.metrics.requests.labels(scope["method"], route, str(status)).observe(
+                    time.perf_counter() - started
+                )
+
+
+def _operations(name: str) -> APIRouter:
+    router = APIRouter(prefix=f"/{name}", tags=["operations"])
+
+    @router.get("/health", summary="Alive: the loops tick")
+    async def health(service: Serving, response: Response) -> dict[str, object]:
+        stuck = [c.name for c in service.consumers if not c.alive()]
+        if service.relay is not None and not service.relay.alive():
+            stuck.append("relay")
+        response.status_code = 503 if stuck else 200
+        return {"alive": not stuck, "stuck": stuck}
+
+    @router.get("/ready", summary="Ready: everything it depends on answers")
+    async def ready(service: Serving, response: Response) -> dict[str, object]:
+        reasons = await service.readiness()
+        response.status_code = 503 if reasons else 200
+        return {"ready": not reasons, "reasons": reasons}
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def metrics(service: Serving) -> Response:
+        if service.relay is not None:
+            await service.relay.measure()
+        for consumer in service.consumers:
+            await consumer.measure()
+        service.metrics.pool_size.set(service.database.pool.get_size())
+        service.metrics.pool_idle.set(service.database.pool.get_idle_size())
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def application(
+    definition: Definition, settings: Settings, *, clock: Callable[[], datetime] | None = None
+) -> FastAPI:
+    """The FastAPI application of a service; its lifespan starts and stops the whole service."""
+    from shared.http.feed import feed_router
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(definition, settings, clock=clock) as service:
+            app.state.service = service
+            try:
+                yield
+            finally:
+                app.state.service = None
+
+    prefix = f"/{definition.name}"
+    app = FastAPI(
+        title=f"Cumulo {definition.name}",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"{prefix}/openapi.json",
+        docs_url=None,  # its pages load scripts from a CDN
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(_operations(definition.name))
+    app.include_router(feed_router(definition))
+    for router in definition.routers:
+        app.include_router(router)
+    app.add_middleware(_Observed, application=app)
+    return app

@@ -1,0 +1,66 @@
+"""Types for everything that comes in: bounded, and never what PostgreSQL would choke on.
+
+Used in request models, query parameters and import rows, so that bad input is named at its field.
+"""
+
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+
+def _storable(text: str) -> str:
+    for char in text:
+        if char == "\x00":
+            raise ValueError("has a NUL character")
+        if "\ud800" <= char <= "\udfff":
+            raise ValueError("has half of a surrogate pair")
+        if unicodedata.category(char) == "Cc" and char not in "\n\t":
+            raise ValueError("has a control character")
+    return text
+
+
+def _single_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
+                 AfterValidator(_storable), AfterValidator(_single_line)]  # fmt: skip
+"""One line of text, 1 to 300 characters, spaces folded."""
+
+Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+"""Several lines, at most 10,000 characters."""
+
+OptionalLine = Annotated[Line | None, BeforeValidator(_blank_is_none)]
+"""A line, or nothing when it is blank."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+"""Lower-case letters, digits and single hyphens, as people see in addresses."""
+
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""What a bigint holds."""
+
+Sequence64 = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A position in a history: 0 or more."""
+
+Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=17, decimal_places=4)]
+"""A finite amount of money; its currency stands beside it."""
+
+
+def _sensible(day: date) -> date:
+    if not date(1900, 1, 1) <= day <= date(2199, 12, 31):
+        raise ValueError("is not between 1900 and 2199")
+    return day
+
+
+Day = Annotated[date, AfterValidator(_sensible)]
+"""A calendar day between 1900 and 2199."""
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""

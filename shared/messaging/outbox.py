@@ -1,0 +1,96 @@
+"""Recording: what a command decided goes into the outbox, in the command's own transaction.
+
+Only what stands in the catalogue and fits gets in, so that nothing unpublishable is ever committed.
+One statement for any number of records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import orjson
+import uuid_utils.compat as uuid_utils
+
+from shared.contracts.base import Contract, Published, State, contract_of
+from shared.postgres.pool import Unit
+
+MAX_PAYLOAD_BYTES = 512 * 1024
+
+
+class NotPublishable(ValueError):
+    """A record that no topic could carry: unknown contract, too large, a fact without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One fact or state of an aggregate. `version` is the aggregate's after it, dense per aggregate for facts.
+
+    `effective` is the day it counts from, in the zone of whom it concerns.
+    """
+
+    key: str
+    version: int
+    data: Published
+    effective: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A tombstone: the state of `key` is erased on its topic, for good."""
+
+    key: str
+    version: int
+    state: type[State]
+
+
+_INSERT = """
+INSERT INTO outbox (id, aggregatetype, aggregateid, version, type, dataschema, source, subject,
+                    time, effective, actor, cause, traceparent, payload)
+SELECT id, topic, key, version, type, dataschema, '/' || split_part(topic, '.', 1),
+       split_part(topic, '.', 2) || '/' || key, $8::timestamptz, effective, $9::text, $10::text, $11::text, payload
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::date[], $12::jsonb[])
+    WITH ORDINALITY AS r (id, topic, key, version, type, dataschema, effective, payload, n)
+ORDER BY n
+"""
+
+
+async def record(unit: Unit, records: Sequence[Record | Erased]) -> None:
+    """Puts facts and states into the outbox, in this order.
+
+    Raises `NotPublishable`; the whole unit is then to be rolled back. A fact whose version is already
+    waiting for the same aggregate raises `asyncpg.UniqueViolationError`.
+    """
+    if not records:
+        return
+    ids, topics, keys, versions, types, schemas, effectives, payloads = [], [], [], [], [], [], [], []
+    for item in records:
+        contract, payload = _written(item)
+        ids.append(uuid_utils.uuid7())
+        topics.append(contract.topic)
+        keys.append(item.key)
+        versions.append(item.version)
+        types.append(contract.type)
+        schemas.append(contract.dataschema)
+        effectives.append(item.effective if isinstance(item, Record) else None)
+        payloads.append(payload)
+    await unit.connection.execute(
+        _INSERT, ids, topics, keys, versions, types, schemas, effectives,
+        unit.now, unit.actor, unit.cause, unit.traceparent, payloads,
+    )  # fmt: skip
+    unit.recorded += len(records)
+
+
+def _written(item: Record | Erased) -> tuple[Contract, str | None]:
+    model = item.state if isinstance(item, Erased) else type(item.data)
+    try:
+        contract = contract_of(model)
+    except KeyError:
+        raise NotPublishable(f"{model.__name__} is not in the catalogue of contracts") from None
+    if isinstance(item, Erased):
+        if contract.kind != "state":
+            raise NotPublishable(f"{contract.name} is a fact; only a state is erased")
+        return contract, None
+    payload = orjson.dumps(item.data.model_dump(mode="json"))
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise NotPublishable(f"{contract.name} of {item.key} has {len(payload)} bytes, more than {MAX_PAYLOAD_BYTES}")
+    return contract, payload.decode()

@@ -1,0 +1,111 @@
+"""Connections to one service's schema, and the transaction in which a command runs.
+
+Every connection has its search path, zone and time limits from the start (`SET` would be lost when
+the pool resets it); acquiring one never hangs; a `Unit` is committed by the edge, never by a command.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from shared.runtime.settings import PostgresSettings
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Row = asyncpg.Record
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+    Row = asyncpg.Record
+
+ACQUIRE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction and the circumstances under which it happens.
+
+    `actor` is who acts ("cli", "service:notifications", a person's id), `cause` the id of the request or
+    event that led to it, `now` the instant that counts as the present, `traceparent` the W3C trace context.
+    """
+
+    connection: Connection
+    actor: str
+    cause: str
+    now: datetime
+    traceparent: str | None = None
+    recorded: int = 0
+
+
+def connect_options(settings: PostgresSettings, *, schema: str, application: str) -> dict[str, Any]:
+    """Arguments for asyncpg.connect: address, role and the session's settings."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "user": settings.user,
+        "password": settings.password.get_secret_value() if settings.password else None,
+        "database": settings.database,
+        "timeout": 10.0,
+        "server_settings": {
+            "search_path": f"{schema}, extensions",
+            "application_name": application,
+            "timezone": "UTC",
+            "statement_timeout": "120000",
+            "lock_timeout": "30000",
+            "idle_in_transaction_session_timeout": "60000",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+            "jit": "off",
+        },
+    }
+
+
+@dataclass(slots=True)
+class Database:
+    """One service's pool. `on_recorded` is called after a commit that put rows into the outbox."""
+
+    pool: Pool
+    schema: str
+    on_recorded: list[Callable[[], None]] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection outside any transaction, for reads. Raises `TimeoutError` when none is free in time."""
+        async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def unit(
+        self, *, actor: str, cause: str, now: datetime | None = None, traceparent: str | None = None
+    ) -> AsyncIterator[Unit]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            async with connection.transaction():
+                unit = Unit(connection, actor, cause, now or datetime.now(UTC), traceparent)
+                yield unit
+            if unit.recorded:
+                for wake in self.on_recorded:
+                    wake()
+
+
+@contextlib.asynccontextmanager
+async def open_database(
+    settings: PostgresSettings, *, schema: str, application: str = "cumulo", size: int = 10
+) -> AsyncIterator[Database]:
+    """The pool of one service, closed at the end of the block."""
+    options = connect_options(settings, schema=schema, application=application)
+    pool = await asyncpg.create_pool(min_size=1, max_size=size, command_timeout=130, **options)
+    try:
+        yield Database(pool, schema)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), 5.0)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()

@@ -1,0 +1,40 @@
+"""Refusals: what a rule of the field says no to, by name, with the field and the reason.
+
+A domain function raises one; every edge turns it into its own words (a problem over HTTP, a line in
+a terminal, a parked event). Nothing is changed when one is raised.
+"""
+
+import re
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """Root of all named refusals. Subclasses are sentence fragments (`CompanyAlreadyMember`).
+
+    `status` is the HTTP status it becomes: 422 for what is wrong in itself, 409 for a conflict with the
+    present state, 404 for what does not exist. `field` names the input it is about, when it is about one.
+    """
+
+    status: ClassVar[int] = 422
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+
+    @property
+    def code(self) -> str:
+        """Stable name in kebab case, the last part of a problem's `type`: `company-already-member`."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(self).__name__).lower()
+
+
+class NotFound(Refusal):
+    """The thing that was named does not exist."""
+
+    status = 404
+
+
+class Conflict(Refusal):
+    """The present state does not allow it."""
+
+    status = 409

@@ -1,0 +1,45 @@
+"""The numbers an operator watches, one registry per service so that four can share a process.
+
+Names start with `cumulo_`; durations are seconds, sizes are counts. Served at `/<service>/metrics`.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
+
+
+class Metrics:
+    """All of one service's metrics, as attributes."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        constant = {"registry": self.registry}
+        self.up = Gauge("cumulo_up", "1 while the service runs", ["service"], **constant)
+        self.up.labels(service).set(1)
+        self.outbox_rows = Gauge("cumulo_outbox_rows", "rows waiting to be published", **constant)
+        self.outbox_age = Gauge("cumulo_outbox_oldest_seconds", "age of the oldest waiting row", **constant)
+        self.published = Counter("cumulo_published", "records acknowledged by Kafka", ["topic"], **constant)
+        self.publish_errors = Counter("cumulo_publish_errors", "batches that failed and were sent again", **constant)
+        self.publish_seconds = Histogram(
+            "cumulo_publish_batch_seconds", "a batch from select to commit", buckets=_FAST, **constant
+        )
+        self.relay_leads = Gauge("cumulo_relay_leads", "1 where this replica publishes", **constant)
+        per_consumer = ["consumer"]
+        self.lag = Gauge("cumulo_consumer_lag", "records behind the end, -1 unknown", per_consumer, **constant)
+        self.applied = Counter("cumulo_applied", "events that had their effect", [*per_consumer, "type"], **constant)
+        self.duplicates = Counter("cumulo_duplicates", "events received again", per_consumer, **constant)
+        self.skipped = Counter("cumulo_skipped", "events of types not handled", per_consumer, **constant)
+        self.outdated = Counter("cumulo_outdated", "states that were not newer", per_consumer, **constant)
+        self.parked = Counter("cumulo_parked", "events set aside", per_consumer, **constant)
+        self.parked_now = Gauge("cumulo_parked_waiting", "events set aside now", per_consumer, **constant)
+        self.halted = Gauge("cumulo_consumer_halted", "1 where a consumer stopped on an error", per_consumer, **constant)
+        self.retries = Counter("cumulo_consumer_retries", "batches tried again", per_consumer, **constant)
+        self.event_age = Histogram(
+            "cumulo_event_age_seconds", "from recording to effect", per_consumer, buckets=_FAST, **constant
+        )
+        self.pool_size = Gauge("cumulo_pool_connections", "connections open", **constant)
+        self.pool_idle = Gauge("cumulo_pool_idle", "connections idle", **constant)
+        self.requests = Histogram(
+            "cumulo_http_seconds", "requests", ["method", "route", "status"], buckets=_FAST, **constant
+        )
+        self.mails = Counter("cumulo_mails", "mails by outcome", ["outcome"], **constant)
