@@ -5,13 +5,14 @@ ignored), so that a subscriber keeps reading when a later version adds a field.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 TYPE_PREFIX = "org.cumulo"
 
 Kind = Literal["fact", "state"]
+Model: TypeAlias = "type[Published]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Contract:
     service: str
     aggregate: str
     topic: str
-    model: type["Published"]
+    model: Model
 
     @property
     def name(self) -> str:
@@ -37,7 +38,7 @@ class Contract:
 
 
 CONTRACTS: dict[str, Contract] = {}
-_BY_MODEL: dict[type["Published"], Contract] = {}
+_BY_MODEL: dict[Model, Contract] = {}
 
 
 class Published(BaseModel):
@@ -85,7 +86,7 @@ class State(Published):
     KIND: ClassVar[Kind] = "state"
 
 
-def contract_of(model: type[Published]) -> Contract:
+def contract_of(model: Model) -> Contract:
     """The contract of a model. Raises `KeyError` when it is not in the catalogue."""
     return _BY_MODEL[model]
 

@@ -5,10 +5,10 @@ A person is one state record and never appears in a fact.
 """
 
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from shared.contracts.base import Fact, State
 
@@ -17,6 +17,21 @@ ChainPosition = Literal["oem", "tier1", "tier2", "tier3", "service", "raw_materi
 Category = Literal["associate", "affiliate", "honorary"]
 Standing = Literal["applied", "approved", "active", "grace", "lapsed", "resigned", "expelled", "refused"]
 Origin = Literal["application", "import"]
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2, e.g. "MX"."""
+Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")]
+"""ISO 3166-2 without the country, e.g. "JAL", "NLE", "CA"."""
+Zone = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(UTC|(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Etc|Europe|Indian|Pacific)"
+        r"(/[A-Za-z0-9_+-]{1,20}){1,2})$"
+    ),
+]
+"""An IANA time zone, e.g. "America/Mexico_City"."""
+FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
+"""The name of a field of a profile, e.g. "trade_name"; never its content."""
 
 
 class DatedPosition(BaseModel):
@@ -42,9 +57,9 @@ class ClusterFounded(_ClusterFact):
 
     cluster_id: UUID
     network_id: UUID
-    country: str
-    state: str
-    zone: str
+    country: Country
+    state: Subdivision
+    zone: Zone
 
 
 class ClusterJoinedNetwork(_ClusterFact):
@@ -71,9 +86,9 @@ class ClusterState(State):
     network_id: UUID
     slug: str
     name: str
-    country: str
-    state: str
-    zone: str
+    country: Country
+    state: Subdivision
+    zone: Zone
     language: Literal["es", "en"]
     in_network_since: date | None
     in_network_until: date | None
@@ -92,8 +107,8 @@ class OrganizationRegistered(_OrganizationFact):
 
     organization_id: UUID
     type: OrganizationType
-    country: str
-    state: str | None
+    country: Country
+    state: Subdivision | None
     positions: list[DatedPosition]
 
 
@@ -102,8 +117,8 @@ class OrganizationReclassified(_OrganizationFact):
 
     organization_id: UUID
     type: OrganizationType
-    country: str
-    state: str | None
+    country: Country
+    state: Subdivision | None
     positions: list[DatedPosition]
 
 
@@ -111,7 +126,7 @@ class OrganizationProfileChanged(_OrganizationFact):
     """Texts of the profile changed; the new ones stand in the state. `fields` names them."""
 
     organization_id: UUID
-    fields: list[str]
+    fields: list[FieldName]
 
 
 class OrganizationState(State):
@@ -125,8 +140,8 @@ class OrganizationState(State):
     legal_name: str
     trade_name: str
     type: OrganizationType
-    country: str
-    state: str | None
+    country: Country
+    state: Subdivision | None
     city: str | None
     positions: list[DatedPosition]
 

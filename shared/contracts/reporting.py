@@ -4,10 +4,15 @@ A figure is addressed by indicator and scope; a scope is the network or one clus
 """
 
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
+from pydantic import StringConstraints
+
 from shared.contracts.base import Fact
+
+Indicator = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,59}$")]
+"""The code of an indicator, e.g. "members"."""
 
 
 class IndicatorChanged(Fact):
@@ -19,7 +24,7 @@ class IndicatorChanged(Fact):
     SERVICE: ClassVar[str] = "reporting"
     AGGREGATE: ClassVar[str] = "indicator"
 
-    indicator: str
+    indicator: Indicator
     scope: Literal["network", "cluster"]
     cluster_id: UUID | None
     as_of: date

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared.postgres.pool import BAD_VALUE
 from shared.refusal import Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -63,7 +64,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(asyncpg.DataError, bad_value)
+    for kind in BAD_VALUE:
+        app.add_exception_handler(kind, bad_value)
     app.add_exception_handler(asyncpg.IntegrityConstraintViolationError, violated)
     for kind in (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
                  asyncpg.AdminShutdownError, OSError, TimeoutError):  # fmt: skip

@@ -15,6 +15,23 @@ import asyncpg
 
 from shared.runtime.settings import PostgresSettings
 
+TRANSIENT = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    OSError,
+    TimeoutError,
+)
+"""Errors of a dependency, not of the program: tried again."""
+
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -25,6 +42,9 @@ else:
     Row = asyncpg.Record
 
 ACQUIRE_SECONDS = 5.0
+
+BAD_VALUE: tuple[type[Exception], ...] = (asyncpg.DataError, asyncpg.exceptions._base.DataError)
+"""A value that PostgreSQL cannot hold, as the server says it and as the driver says it before sending."""
 
 
 @dataclass(slots=True)

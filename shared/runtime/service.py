@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import asyncpg
 from fastapi import APIRouter
 
 from shared.messaging.events import Consumer, StateSource
 from shared.postgres.migrations import missing_migrations
-from shared.postgres.pool import Database, Unit, open_database
+from shared.postgres.pool import TRANSIENT, Database, Unit, open_database
 from shared.runtime.logging import Log, get_log
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceName, Settings
@@ -27,24 +26,6 @@ if TYPE_CHECKING:
     from shared.messaging.relay import Relay
 
 Loop = Callable[["Service"], Awaitable[None]]
-
-TRANSIENT = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    OSError,
-    TimeoutError,
-)
-"""Errors of a dependency, not of the program: tried again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Definition:

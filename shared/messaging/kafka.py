@@ -1,0 +1,87 @@
+"""Every default towards Kafka, set in one place: producer, consumer, admin, partitions.
+
+Producers are idempotent with acks from all replicas, except on the embedded broker, which lacks it;
+consumers begin at the earliest record; topics are made by `cumulo topics`, never by use.
+"""
+
+import struct
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from shared.runtime.settings import Settings
+
+PRODUCER_BATCH_BYTES = 256 * 1024
+
+
+def producer(settings: Settings, *, service: str) -> AIOKafkaProducer:
+    """A producer for whole batches. Not started."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.split(","),
+        client_id=f"cumulo-{service}-{settings.replica}",
+        acks="all",
+        enable_idempotence=settings.kafka_idempotent,
+        max_batch_size=PRODUCER_BATCH_BYTES,
+        max_request_size=4 * 1024 * 1024,
+        linger_ms=0,
+        request_timeout_ms=int(settings.relay_deadline_seconds * 1000),
+        retry_backoff_ms=50,
+        metadata_max_age_ms=60_000,
+    )
+
+
+def reader(settings: Settings, **more: Any) -> AIOKafkaConsumer:
+    """A consumer without a group, from the earliest record, for reconcile and checks. Not started."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **more,
+    )
+
+
+def admin(settings: Settings) -> AIOKafkaAdminClient:
+    """An admin client. Not started."""
+    return AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), request_timeout_ms=20_000)
+
+
+def subscriber_options(settings: Settings) -> dict[str, Any]:
+    """Options of every FastStream subscriber, besides its topics, group and policy."""
+    return {
+        "auto_offset_reset": "earliest",
+        # a member with a name of its own is back at once after a restart, without a rebalance
+        "group_instance_id": None if settings.kafka_embedded else settings.replica,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": 3_000,
+        "max_poll_interval_ms": 15 * 60_000,
+        "max_records": settings.consumer_batch,
+        # FastStream waits this long for records and then sleeps as long again: short, or latency suffers
+        "batch_timeout_ms": 10,
+        "fetch_max_wait_ms": 500,
+    }
+
+
+def murmur2(key: bytes) -> int:
+    """Kafka's own hash of a key (Java's `Utils.murmur2`), twice as fast as the client library's."""
+    length = len(key)
+    h = 0x9747B28C ^ length
+    whole = length & ~3
+    for k in struct.unpack_from(f"<{length >> 2}I", key):
+        k = (k * 0x5BD1E995) & 0xFFFFFFFF
+        h = ((h * 0x5BD1E995) & 0xFFFFFFFF) ^ (((k ^ (k >> 24)) * 0x5BD1E995) & 0xFFFFFFFF)
+    rest = length & 3
+    if rest:
+        if rest == 3:
+            h ^= key[whole + 2] << 16
+        if rest >= 2:
+            h ^= key[whole + 1] << 8
+        h = ((h ^ key[whole]) * 0x5BD1E995) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 0x5BD1E995) & 0xFFFFFFFF
+    return h ^ (h >> 15)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that every Kafka client's default partitioner chooses for a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

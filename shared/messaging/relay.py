@@ -1,0 +1,334 @@
+"""The relay: what was committed is published, in order per key, at least once.
+
+One replica of a service leads; a batch is one transaction under an advisory lock: oldest rows, publish,
+every acknowledgement, facts into history, rows deleted, commit. There is no cursor that could pass a late row.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import uuid_utils.compat as uuid_utils
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.produce import ProduceRequest
+
+from shared.messaging import kafka
+from shared.messaging.cloudevents import headers_of
+from shared.postgres.pool import Connection, connect_options
+from shared.runtime.tracing import SpanKind
+
+if TYPE_CHECKING:
+    from shared.runtime.service import Service
+
+OLDEST = """
+SELECT position, aggregatetype, aggregateid, convert_to(payload::text, 'UTF8') AS value, id::text, type, source,
+       subject, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time, dataschema, version::text,
+       effective::text, actor, cause, traceparent
+FROM outbox WHERE (SELECT holder FROM relay_lease) = $1 ORDER BY position LIMIT $2
+"""
+TAKE_OVER = """
+INSERT INTO relay_lease (holder, replica) VALUES ($1, $2)
+ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, replica = excluded.replica,
+    since = clock_timestamp(), released = false
+"""
+
+ALIVE_SECONDS = 60.0
+FOLLOWER_SECONDS = 0.5
+QUIET_AFTER_SECONDS = 30.0
+
+
+def awake_clock() -> float:
+    """Seconds that go on while the process is frozen or the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class PastDeadline(KafkaError):  # type: ignore[misc]
+    """The relay was about to send after its own deadline; another one may already publish."""
+
+
+class Relay:
+    """The relay of one replica of one service. `run` returns when the service stops, after its batch."""
+
+    def __init__(self, service: "Service") -> None:
+        self._service = service
+        self._settings = service.settings
+        self._process = uuid_utils.uuid7()
+        self._wake = asyncio.Event()
+        self._deadline = 0.0
+        self._producer: Any = None
+        self._partitions: dict[str, int] = {}
+        self._place: dict[tuple[str, str], int] = {}
+        self._leads = False
+        self._tick = time.monotonic()
+        self._trouble: str | None = "has not published yet"
+
+    # --- what others ask ---------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Says that rows were committed in this process."""
+        self._wake.set()
+
+    def not_ready(self) -> str | None:
+        """Why records do not get out, None when they do or when another replica publishes."""
+        return self._trouble
+
+    def alive(self) -> bool:
+        """Whether the loop ticks."""
+        return time.monotonic() - self._tick < ALIVE_SECONDS
+
+    async def measure(self) -> None:
+        """Sets the outbox gauges."""
+        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with self._service.database.connection() as connection:
+                row = await connection.fetchrow(
+                    "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(time)), 0)::float8 AS age FROM outbox"
+                )
+                assert row is not None
+                self._service.metrics.outbox_rows.set(row["rows"])
+                self._service.metrics.outbox_age.set(max(row["age"], 0.0))
+
+    # --- the loop ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Publishes until the service stops. Errors of Postgres or Kafka are met by starting anew."""
+        delay = 0.1
+        while not self._service.stopping.is_set():
+            self._tick = time.monotonic()
+            try:
+                await self._session()
+                delay = 0.1
+            except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                self._trouble = f"{type(error).__name__}: {error}"[:200]
+                self._service.metrics.publish_errors.inc()
+                self._service.log.warning("relay.retried", error=self._trouble)
+            except Exception as error:
+                self._trouble = f"{type(error).__name__}: {error}"[:200]
+                self._service.log.exception("relay.failed")
+            finally:
+                self._set_leads(False)
+                await self._drop_producer()
+            if not self._service.stopping.is_set():
+                await self._service.pause(delay)
+                delay = min(delay * 2, 2.0)
+
+    async def _session(self) -> None:
+        options = connect_options(
+            self._settings.postgres(self._service.name),
+            schema=self._service.name,
+            application=f"cumulo-{self._service.name}-relay-{self._settings.replica}",
+        )
+        # a frozen relay loses its transaction, and with it the lock, no sooner than its deadline is over
+        options["server_settings"]["idle_in_transaction_session_timeout"] = str(
+            int(self._settings.relay_deadline_seconds * 1000) + 1000
+        )
+        options["server_settings"]["lock_timeout"] = "2000"
+        connection: Connection = await asyncpg.connect(**options)
+        try:
+            await self._ensure_producer()
+            await self._work(connection)
+        finally:
+            with contextlib.suppress(Exception):  # the connection is given up either way
+                await asyncio.wait_for(connection.close(), 2)
+            connection.terminate()
+
+    async def _work(self, connection: Connection) -> None:
+        idle, last_traffic = 0.001, time.monotonic()
+        stopping = self._service.stopping
+        while True:
+            self._tick = time.monotonic()
+            if not self._leads:
+                if stopping.is_set():
+                    return
+                if not await self._lead(connection):
+                    await self._service.pause(FOLLOWER_SECONDS)
+                    continue
+            woken = self._wake.is_set()
+            self._wake.clear()
+            if woken or await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                moved = await self._batch(connection)
+                if moved:
+                    idle, last_traffic = 0.001, time.monotonic()
+                    continue
+            if not self._leads:
+                continue
+            if stopping.is_set():
+                await self._release(connection)
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), idle)
+            quiet = time.monotonic() - last_traffic > QUIET_AFTER_SECONDS
+            idle = min(idle * 2, 0.1 if quiet else 0.02)
+
+    # --- who leads ---------------------------------------------------------------------------------
+
+    async def _lead(self, connection: Connection) -> bool:
+        """Takes over when nobody leads, the leader let go, or its rows do not move. Returns whether we lead now.
+
+        Without an orderly hand-over the successor waits longer than a relay's deadline, so that whatever the
+        other one still does lies before our first send. A successor of the same stable replica name does not
+        wait: two processes of one name cannot be alive at once (Kafka fences the older one, too).
+        """
+        lease = await connection.fetchrow("SELECT holder, replica, released FROM relay_lease")
+        wait = False
+        if lease is not None and lease["holder"] != self._process:
+            wait = not lease["released"] and lease["replica"] != self._settings.replica
+            if wait and not await self._stands_still(connection):
+                self._trouble = None
+                return False
+        async with connection.transaction():
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock(relay_lock())"):
+                return False
+            await connection.execute(TAKE_OVER, self._process, self._settings.replica)
+        if wait:
+            self._service.log.warning("relay.takes_over", waits=self._settings.relay_deadline_seconds + 1)
+            await self._service.pause(self._settings.relay_deadline_seconds + 1)
+        self._set_leads(True)
+        self._trouble = None
+        self._service.log.info("relay.leads", after=lease["replica"] if lease else None)
+        return True
+
+    async def _stands_still(self, connection: Connection) -> bool:
+        oldest = "SELECT min(position) FROM outbox"
+        first = await connection.fetchval(oldest)
+        if first is None:
+            return False
+        await self._service.pause(1.0)
+        return bool(first == await connection.fetchval(oldest))
+
+    async def _release(self, connection: Connection) -> None:
+        await connection.execute("UPDATE relay_lease SET released = true WHERE holder = $1", self._process)
+        self._set_leads(False)
+
+    def _set_leads(self, leads: bool) -> None:
+        self._leads = leads
+        self._service.metrics.relay_leads.set(1 if leads else 0)
+
+    # --- one batch ---------------------------------------------------------------------------------
+
+    async def _batch(self, connection: Connection) -> int:
+        """Publishes the oldest rows and moves them. Returns how many; 0 when there was nothing to do."""
+        started = time.perf_counter()
+        # the deadline counts from before the transaction, so that Postgres frees the lock after it
+        self._deadline = awake_clock() + self._settings.relay_deadline_seconds
+        try:
+            await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
+            rows = await connection.fetch(OLDEST, self._process, self._settings.relay_batch)
+            if not rows:
+                if await connection.fetchval("SELECT holder FROM relay_lease") != self._process:
+                    self._service.log.warning("relay.was_succeeded")
+                    self._set_leads(False)
+                await connection.execute("ROLLBACK")
+                return 0
+            async with asyncio.timeout(self._settings.relay_deadline_seconds):
+                with self._span(rows):
+                    await self._publish(rows)
+            await self._between_send_and_commit()
+            await connection.execute("SELECT outbox_published($1)", [row["position"] for row in rows])
+            await connection.execute("COMMIT")
+        except BaseException:
+            self._set_leads(False)
+            raise
+        self._service.metrics.publish_seconds.observe(time.perf_counter() - started)
+        counts: defaultdict[str, int] = defaultdict(int)
+        for row in rows:
+            counts[row["aggregatetype"]] += 1
+        for topic, count in counts.items():
+            self._service.metrics.published.labels(topic).inc(count)
+        return len(rows)
+
+    async def _between_send_and_commit(self) -> None:
+        """Nothing. The moment in which a crash publishes a batch twice; the failure tests stop here."""
+
+    def _span(self, rows: Sequence[asyncpg.Record]) -> contextlib.AbstractContextManager[Any]:
+        traces = {row["traceparent"] for row in rows[:50] if row["traceparent"]}
+        if not traces:
+            return contextlib.nullcontext()
+        if len(traces) == 1:
+            return self._service.tracing.span("publish", traceparent=traces.pop(), kind=SpanKind.PRODUCER)
+        return self._service.tracing.span("publish", links=tuple(traces), kind=SpanKind.PRODUCER, rows=len(rows))
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
+        by_place: dict[tuple[str, int], list[asyncpg.Record]] = {}
+        place = self._place
+        if len(place) > 200_000:
+            place.clear()
+        for row in rows:
+            topic, key = row[1], row[2]
+            partition = place.get((topic, key))
+            if partition is None:
+                count = self._partitions.get(topic) or await self._count_partitions(topic)
+                partition = place[(topic, key)] = kafka.partition_of(key.encode(), count)
+            by_place.setdefault((topic, partition), []).append(row)
+        sends = [self._publish_to(topic, partition, some) for (topic, partition), some in by_place.items()]
+        if len(sends) == 1:
+            await sends[0]
+        else:
+            await asyncio.gather(*sends)
+
+    async def _publish_to(self, topic: str, partition: int, rows: Sequence[asyncpg.Record]) -> None:
+        """One partition's rows, a batch after the other: a failed batch never lets a later one overtake."""
+        producer = self._producer
+        name = self._settings.topic_prefix + topic
+        now = int(time.time() * 1000)  # Kafka's timestamp is the time of publishing; ce_time is the fact's
+        batch = producer.create_batch()
+        for row in rows:
+            (_, _, key, value, id_, type_, source, subject, at, schema, version, effective, actor, cause, trace) = row
+            headers = headers_of(
+                id=id_, type=type_, source=source, subject=subject, time=at, dataschema=schema, version=version,
+                effective=effective, actor=actor, cause=cause, traceparent=trace,
+            )  # fmt: skip
+            raw_key = key.encode()
+            if batch.append(key=raw_key, value=value, timestamp=now, headers=headers) is None:
+                await (await producer.send_batch(batch, name, partition=partition))
+                batch = producer.create_batch()
+                if batch.append(key=raw_key, value=value, timestamp=now, headers=headers) is None:
+                    raise ValueError(f"a record of {topic} does not fit into one batch")
+        await (await producer.send_batch(batch, name, partition=partition))
+
+    # --- the producer ------------------------------------------------------------------------------
+
+    async def _ensure_producer(self) -> None:
+        producer = kafka.producer(self._settings, service=self._service.name)
+        try:
+            async with asyncio.timeout(15):
+                await producer.start()
+        except BaseException:
+            with contextlib.suppress(Exception):  # it never started; only its sockets are to be closed
+                await asyncio.wait_for(producer.client.close(), 2)
+            producer._closed = True
+            raise
+        client, send = producer.client, producer.client.send
+
+        async def guarded(node: int, request: Any, **more: Any) -> Any:
+            if isinstance(request, ProduceRequest):
+                # connect first: between this look at the clock and the socket nothing may wait
+                await client.ready(node, **more)
+                if awake_clock() > self._deadline:
+                    raise PastDeadline
+            return await send(node, request, **more)
+
+        producer.client.send = guarded
+        self._producer = producer
+        self._partitions.clear()
+        self._place.clear()
+
+    async def _drop_producer(self) -> None:
+        """Ends the producer without flushing: what it still holds is sent again by the next one."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        self._deadline = 0.0
+        producer._closed = True
+        with contextlib.suppress(Exception):  # it is given up; nothing of it is used again
+            await asyncio.wait_for(producer._sender.close(), 2)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(producer.client.close(), 2)
+
+    async def _count_partitions(self, topic: str) -> int:
+        found = await self._producer.partitions_for(self._settings.topic_prefix + topic)
+        self._partitions[topic] = len(found)
+        return len(found)
