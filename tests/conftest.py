@@ -165,16 +165,16 @@ async def unit_for(databases: dict[str, Database]) -> AsyncIterator[UnitFor]:
     begun: dict[str, Unit] = {}
     async with AsyncExitStack() as stack:
 
-        async def unit(
-            service: str, *, actor: str = "test", cause: str = "test", now: datetime | None = None
-        ) -> Unit:
+        async def unit(service: str, *, actor: str = "test", cause: str = "test", now: datetime | None = None) -> Unit:
             if service not in begun:
                 connection = await stack.enter_async_context(databases[service].pool.acquire(timeout=10))
                 transaction = connection.transaction()
                 await transaction.start()
                 stack.push_async_callback(transaction.rollback)
                 begun[service] = Unit(connection, actor, cause, now or datetime.now(UTC))
-            return dataclasses.replace(begun[service], actor=actor, cause=cause, now=now or datetime.now(UTC), recorded=0)
+            return dataclasses.replace(
+                begun[service], actor=actor, cause=cause, now=now or datetime.now(UTC), recorded=0
+            )
 
         yield unit
 
@@ -184,8 +184,8 @@ async def client_for(service_settings: SettingsFor) -> AsyncIterator[ClientFor]:
     """`await client_for("membership", clock=…, kafka=False, token=…, definition=…, **settings)`: an HTTP client.
 
     It talks to the service's application in this process, started through its real lifespan, and carries
-    the service's token (`token=None`: none). Without `kafka` there are no relay, consumers and loops. The running `Service` is
-    `client.service`.
+    the service's token (`token=None`: none). Without `kafka` there are no relay, consumers and loops. The
+    running `Service` is `client.service`.
     """
     async with AsyncExitStack() as stack:
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from deploy.local import child
@@ -36,7 +37,7 @@ def running(*, log: Path) -> Iterator[int]:
             environment={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "warn"},
         )  # fmt: skip
         try:
-            child.wait_until(lambda: child.answers(port), process, name="Kafka (Tansu)", log=log)  # noqa: B023
+            child.wait_until(partial(child.answers, port), process, name="Kafka (Tansu)", log=log)
             break
         except NotStarted:
             child.stop(process, signal.SIGKILL)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +34,13 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, password: str, log: Path, binaries: Path | None = None, durable: bool = True, connections: int = 200
+    folder: Path,
+    *,
+    password: str,
+    log: Path,
+    binaries: Path | None = None,
+    durable: bool = True,
+    connections: int = 200,
 ) -> Iterator[Running]:
     """PostgreSQL on the cluster in `folder`, which is made when there is none. Stops at the end of the block.
 
@@ -62,7 +69,9 @@ def running(
     for attempt in range(5):
         port = child.free_port()
         with _named(folder, account) as (name, fds):
-            settings = [part for key, value in {**options, "port": str(port)}.items() for part in ("-c", f"{key}={value}")]
+            settings = [
+                part for key, value in {**options, "port": str(port)}.items() for part in ("-c", f"{key}={value}")
+            ]
             process = child.start(
                 [str(programs / "postgres"), "-D", name, *settings],
                 log=log,
@@ -72,7 +81,7 @@ def running(
                 environment=_environment(),
             )
         try:
-            child.wait_until(lambda: _is_ready(folder, process.pid), process, name="PostgreSQL", log=log)
+            child.wait_until(partial(_is_ready, folder, process.pid), process, name="PostgreSQL", log=log)
             break
         except NotStarted:
             child.stop(process, death)
@@ -151,19 +160,19 @@ def _programs(account: Account | None, binaries: Path) -> Path:
 
 def _make(folder: Path, *, account: Account | None, programs: Path, password: str, durable: bool) -> None:
     """initdb beside the folder, then renamed: a run that was cut off leaves nothing half made."""
-    partial = folder.with_name(f"{folder.name}.new")
-    if partial.exists():
-        subprocess.run(["/bin/rm", "-rf", str(partial)], check=True)  # noqa: S603
-    partial.mkdir(parents=True, mode=0o700)
+    unfinished = folder.with_name(f"{folder.name}.new")
+    if unfinished.exists():
+        subprocess.run(["/bin/rm", "-rf", str(unfinished)], check=True)  # noqa: S603
+    unfinished.mkdir(parents=True, mode=0o700)
     descriptor, secret = tempfile.mkstemp(prefix="cumulo-")
     try:
         os.write(descriptor, password.encode())
         os.close(descriptor)
         if account is not None:
-            os.chown(partial, account.uid, account.gid)
+            os.chown(unfinished, account.uid, account.gid)
             os.chown(secret, account.uid, account.gid)
         more = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-        with _named(partial, account) as (name, fds):
+        with _named(unfinished, account) as (name, fds):
             done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
                 [
                     str(programs / "initdb"), "-D", name, "-U", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256",
@@ -177,7 +186,7 @@ def _make(folder: Path, *, account: Account | None, programs: Path, password: st
     if done.returncode != 0:
         reason = (done.stderr.strip() or done.stdout.strip()).replace("\n", " · ")
         raise NotStarted(f"PostgreSQL could not be set up in {folder}: {reason}")
-    partial.rename(folder)
+    unfinished.rename(folder)
 
 
 @contextlib.contextmanager

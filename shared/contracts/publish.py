@@ -27,7 +27,7 @@ _REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "datasche
              "datacontenttype", "data")  # fmt: skip
 
 
-class ReleasedFileAltered(Exception):  # noqa: N818 - a sentence fragment, as everywhere here
+class ReleasedFileAltered(Exception):
     """A released schema is gone or no longer what it was when it was released."""
 
 

@@ -89,9 +89,7 @@ class _Observed:
         started = time.perf_counter()
         with (
             structlog.contextvars.bound_contextvars(cause=request_id, service=service.name),
-            service.tracing.span(
-                f"{scope['method']} {scope['path']}", traceparent=traceparent, kind=SpanKind.SERVER
-            ),
+            service.tracing.span(f"{scope['method']} {scope['path']}", traceparent=traceparent, kind=SpanKind.SERVER),
         ):
             try:
                 await self.app(scope, receive, observe)
@@ -132,9 +130,7 @@ def _operations(name: str) -> APIRouter:
     return router
 
 
-def application(
-    definition: Definition, settings: Settings, *, clock: Callable[[], datetime] | None = None
-) -> FastAPI:
+def application(definition: Definition, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> FastAPI:
     """The FastAPI application of a service; its lifespan starts and stops the whole service."""
     from shared.http.feed import feed_router
 

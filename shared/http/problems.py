@@ -41,7 +41,9 @@ def install(app: FastAPI) -> None:
             for item in error.errors()
         ]
         first = errors[0]
-        return problem(422, "invalid-input", f"{first['field']}: {first['reason']}", field=first["field"], errors=errors)
+        return problem(
+            422, "invalid-input", f"{first['field']}: {first['reason']}", field=first["field"], errors=errors
+        )
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -6,9 +6,9 @@ gets its events at once. Used by the consumer loop, by retries of the parked and
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import asyncpg
@@ -68,6 +68,10 @@ class Outcome:
     first_parked: list[tuple[str, str, str]] = field(default_factory=list)
 
 
+OpenUnit = Callable[[Sequence[Received]], AbstractAsyncContextManager[Unit]]
+"""Opens the transaction in which these records are applied."""
+
+
 class Applier:
     """Applies batches for one consumer. Holds the routing only; all state is in the tables."""
 
@@ -90,7 +94,9 @@ class Applier:
     def _is_tombstone(self, item: Received) -> bool:
         return item.value is None and item.topic in self._state_topics and item.problem is None
 
-    async def apply(self, unit: Unit, items: Sequence[Received], *, blamed: tuple[Received, str] | None = None) -> Outcome:
+    async def apply(
+        self, unit: Unit, items: Sequence[Received], *, blamed: tuple[Received, str] | None = None
+    ) -> Outcome:
         """Applies records in order. `blamed` names one of them that is to be parked, with its reason.
 
         Raises one of `ABOUT_THE_EVENT` when a handler refuses; the unit is then to be rolled back, and the
@@ -107,6 +113,22 @@ class Applier:
         await self._hand_over(unit, events)
         outcome.applied = events
         return outcome
+
+    async def settle(self, open_unit: OpenUnit, items: Sequence[Received]) -> list[Outcome]:
+        """Applies records whatever they are: one transaction, or more around events that have to be parked.
+
+        Raises only what is not about an event. What had its effect by then is known by the inbox when the same
+        records are settled again.
+        """
+        try:
+            async with open_unit(items) as unit:
+                return [await self.apply(unit, items)]
+        except ABOUT_THE_EVENT as error:
+            if len(items) == 1:
+                async with open_unit(items) as unit:
+                    return [await self.apply(unit, items, blamed=(items[0], _reason(error)))]
+        half = len(items) // 2
+        return [*await self.settle(open_unit, items[:half]), *await self.settle(open_unit, items[half:])]
 
     async def replay(self, unit: Unit, item: Received) -> bool:
         """Applies one parked record again, its inbox row being there already. Returns False when it is outdated.
@@ -239,12 +261,11 @@ def counts_by_type(events: Sequence[Event]) -> Counter[str]:
     return Counter(event.type for event in events)
 
 
-def effective_day(event: Event) -> date:
-    """The day an event counts from; the day of its recording (UTC) when it names none."""
-    return event.effective or event.time.date()
-
-
 def _first_of(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the value"
     return f"{where}: {first['msg']}"
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]

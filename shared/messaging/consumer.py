@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -21,10 +21,10 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from shared.messaging import kafka
-from shared.messaging.apply import ABOUT_THE_EVENT, Applier, Outcome, counts_by_type
+from shared.messaging.apply import Applier, Outcome, counts_by_type
 from shared.messaging.cloudevents import Received, received
 from shared.messaging.events import Consumer
-from shared.postgres.pool import TRANSIENT
+from shared.postgres.pool import TRANSIENT, Unit
 from shared.runtime.tracing import SpanKind
 
 if TYPE_CHECKING:
@@ -205,29 +205,18 @@ class ConsumerLoop:
             )
             for record in records
         ]  # fmt: skip
-        await self._settle(items, None)
+        await self._settle(items)
         self._moved = time.monotonic()
 
-    async def _settle(self, items: Sequence[Received], blamed: tuple[Received, str] | None) -> None:
-        """Brings a batch to its effect, whatever it takes; splits it around an event that is refused."""
+    async def _settle(self, items: Sequence[Received]) -> None:
+        """Brings a batch to its effect, whatever it takes."""
         delay = 0.1
         while True:
             if self._halted is not None:
                 await self._service.stopping.wait()
                 raise Stopping
             try:
-                outcome = await self._apply(items, blamed)
-            except ABOUT_THE_EVENT as error:
-                if len(items) == 1:
-                    if blamed is not None:
-                        self._halt(f"parking {items[0].topic} {items[0].key} failed: {error}")
-                        continue
-                    blamed = (items[0], _reason(error))
-                    continue
-                half = len(items) // 2
-                await self._settle(items[:half], None)
-                await self._settle(items[half:], None)
-                return
+                outcomes = await self._applier.settle(self._unit, items)
             except TRANSIENT as error:
                 self._backing_off = True
                 self._service.metrics.retries.labels(self.name).inc()
@@ -236,18 +225,19 @@ class ConsumerLoop:
                 delay = min(delay * 2, 5.0)
                 if self._service.stopping.is_set():
                     raise Stopping from error
-                continue
             except Exception as error:
                 self._service.log.exception("consumer.failed", consumer=self.name)
                 self._halt(f"{type(error).__name__}: {error}"[:300])
-                continue
-            self._backing_off = False
-            self._count(outcome)
-            return
+            else:
+                self._backing_off = False
+                for outcome in outcomes:
+                    self._count(outcome)
+                return
 
-    async def _apply(self, items: Sequence[Received], blamed: tuple[Received, str] | None) -> Outcome:
+    @contextlib.asynccontextmanager
+    async def _unit(self, items: Sequence[Received]) -> AsyncIterator[Unit]:
+        """The transaction of a batch, in the trace of its event or linked to the traces of its events."""
         service = self._service
-        single = items[0] if len(items) == 1 else None
         traces = {item.traceparent for item in items[:20] if item.traceparent}
         cause = str(items[0].id)
         with contextlib.ExitStack() as stack:
@@ -263,12 +253,7 @@ class ConsumerLoop:
                 )
             stack.enter_context(structlog.contextvars.bound_contextvars(service=service.name, cause=cause))
             async with service.unit(actor=f"service:{service.name}", cause=cause) as unit:
-                outcome = await self._applier.apply(unit, items, blamed=blamed)
-            for place in outcome.first_parked:
-                service.log.warning("event.parked", consumer=self.name, topic=place[0], key=place[1], reason=place[2])
-            if single is not None and outcome.applied:
-                service.log.debug("event.applied", consumer=self.name, type=single.type, key=single.key)
-        return outcome
+                yield unit
 
     def _count(self, outcome: Outcome) -> None:
         metrics, name = self._service.metrics, self.name
@@ -277,7 +262,10 @@ class ConsumerLoop:
             metrics.applied.labels(name, type_).inc(count)
         if outcome.applied:
             # the oldest and the newest of a batch stand for it
-            for event in {outcome.applied[0].id: outcome.applied[0], outcome.applied[-1].id: outcome.applied[-1]}.values():
+            for event in {
+                outcome.applied[0].id: outcome.applied[0],
+                outcome.applied[-1].id: outcome.applied[-1],
+            }.values():
                 metrics.event_age.labels(name).observe(max((now - event.time).total_seconds(), 0.0))
         for counter, count in (
             (metrics.duplicates, outcome.duplicates),
@@ -287,6 +275,8 @@ class ConsumerLoop:
         ):
             if count:
                 counter.labels(name).inc(count)
+        for topic, key, reason in outcome.first_parked:
+            self._service.log.warning("event.parked", consumer=name, topic=topic, key=key, reason=reason)
         if outcome.first_parked:
             instant = time.monotonic()
             self._parked_lately.extend(instant for _ in outcome.first_parked)
@@ -303,7 +293,3 @@ class ConsumerLoop:
 
 async def _as_it_is(message: KafkaAckableMessage) -> Any:
     return message.raw_message
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]

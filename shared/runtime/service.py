@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Loop = Callable[["Service"], Awaitable[None]]
 
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """What a service is made of.
@@ -105,6 +106,7 @@ async def running(
 
     Kafka may be away at the start: the relay and the consumers keep trying, the service is not ready.
     """
+    from shared.messaging import inbox, reconcile
     from shared.messaging.consumer import ConsumerLoop
     from shared.messaging.relay import Relay
 
@@ -128,7 +130,10 @@ async def running(
             loop = ConsumerLoop(service, consumer)
             service.consumers.append(loop)
             tasks.append(asyncio.create_task(loop.run(), name=f"{definition.name} {consumer.name}"))
-        for name, own in definition.loops.items():
+        loops: dict[str, Loop] = {"inbox upkeep": inbox.upkeep, **definition.loops}
+        if definition.states and settings.relay_enabled:
+            loops["reconcile"] = reconcile.hourly
+        for name, own in loops.items():
             tasks.append(asyncio.create_task(_supervised(service, name, own), name=f"{definition.name} {name}"))
         log.info("service.started", replica=settings.replica)
         try:

@@ -57,6 +57,8 @@ BEGIN
             EXECUTE format('CREATE TABLE %I (LIKE history INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
             EXECUTE format('ALTER TABLE history ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
                            name, n * 1000000, (n + 1) * 1000000);
+            -- the schema's default rights would let the service write into the partition itself
+            EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %I FROM %I', name, 'cumulo_' || current_schema());
         END IF;
     END LOOP;
 END $$;
@@ -211,6 +213,6 @@ DO $$
 DECLARE
     role text := 'cumulo_' || current_schema();
 BEGIN
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON history, history_0, history_1 FROM %I', role);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON history FROM %I', role);
     EXECUTE format('REVOKE UPDATE ON outbox FROM %I', role);
 END $$;

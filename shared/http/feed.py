@@ -1,0 +1,54 @@
+"""The feed of a service over HTTP, for the role *service*: facts by sequence, snapshots of state, the barrier."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+
+from shared.http.edge import Caller, Serving
+from shared.http.inputs import Sequence64
+from shared.messaging import feed
+from shared.refusal import NotFound
+from shared.runtime.service import Definition
+
+Limit = Annotated[int, Query(ge=1, le=10_000, description="at most this many events")]
+
+
+class NoSuchState(NotFound):
+    """The service keeps no state of this aggregate."""
+
+
+def feed_router(definition: Definition) -> APIRouter:
+    """Routes under `/<service>/feed`."""
+    router = APIRouter(prefix=f"/{definition.name}/feed", tags=["feed"])
+
+    @router.get("", summary="Facts behind a sequence, as a CloudEvents batch", response_class=Response)
+    async def facts(
+        service: Serving, caller: Caller, after: Annotated[Sequence64, Query()] = 0, limit: Limit = 1000
+    ) -> Response:
+        async with service.database.connection() as connection:
+            return _batch(await feed.facts_after(connection, after, limit))
+
+    @router.get("/barrier", summary="The last sequence behind which nothing is in flight")
+    async def barrier(service: Serving, caller: Caller) -> dict[str, int]:
+        async with service.database.connection() as connection:
+            return {"sequence": await feed.barrier(connection)}
+
+    @router.get("/state/{aggregate}", summary="Current rows of an aggregate", response_class=Response)
+    async def states(
+        aggregate: str, service: Serving, caller: Caller,
+        after: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None, limit: Limit = 1000,
+    ) -> Response:  # fmt: skip
+        source = definition.states.get(f"{definition.name}.{aggregate}.state")
+        if source is None:
+            known = ", ".join(topic.split(".")[1] for topic in definition.states) or "none"
+            raise NoSuchState(f"{definition.name} keeps no state of {aggregate!r}; it has: {known}", field="aggregate")
+        async with service.database.connection() as connection:
+            now = service.clock().isoformat().replace("+00:00", "Z")
+            return _batch(await feed.states_after(connection, source, after, limit, now=now))
+
+    return router
+
+
+def _batch(events: list[dict[str, Any]]) -> Response:
+    return Response(orjson.dumps(events), media_type=feed.BATCH_TYPE)

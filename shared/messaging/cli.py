@@ -1,0 +1,186 @@
+"""The bus from a terminal: topics, feed, refill, reconcile, backfill, parked.
+
+Every command says what it did, in words or with `--json` for a program; what can be long shows progress.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from shared.messaging.apply import Applier
+    from shared.messaging.feed import FeedClient
+    from shared.postgres.pool import Database
+    from shared.runtime.service import Definition
+
+Json = Annotated[bool, typer.Option("--json", help="for a program")]
+ServiceArgument = Annotated[str, typer.Argument(help="membership, events, notifications or reporting")]
+
+
+def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definition"]]) -> None:
+    """Adds the commands. `definitions` gives the services by name, called when a command runs."""
+
+    @app.command()
+    def topics(json: Json = False) -> None:
+        """Make the topics of deploy/topics.yaml; those that exist keep their records."""
+        from shared.messaging.topics import make_topics
+        from shared.runtime.local import settings_for
+
+        done = asyncio.run(make_topics(settings_for("membership")))
+        _say(done, json, lambda: [f"{name}: {what}" for name, what in done.items()])
+
+    @app.command()
+    def feed(
+        service: ServiceArgument,
+        after: Annotated[int, typer.Option(min=0, help="the sequence behind which to begin")] = 0,
+        follow: Annotated[bool, typer.Option("--follow", help="wait for more until Ctrl-C")] = False,
+    ) -> None:
+        """Print a service's facts, one CloudEvent in JSON a line."""
+        _known(service, definitions())
+        asyncio.run(_print_feed(service, after, follow))
+
+    @app.command()
+    def refill(
+        all_facts: Annotated[bool, typer.Option("--all/--needed", help="every fact, or what a consumer lacks")] = True,
+        json: Json = False,
+    ) -> None:
+        """Publish all states and facts again, into empty topics that nobody reads."""
+        from shared.messaging.refill import refill as run
+        from shared.runtime.local import owner_connection, settings_for
+
+        async def work() -> dict[str, int]:
+            async with owner_connection() as owner:
+                return await run(definitions(), settings_for, owner, all_facts=all_facts, progress=_progress())
+
+        done = asyncio.run(work())
+        _say(done, json, lambda: [f"{name}: {count} records published" for name, count in done.items()])
+
+    @app.command()
+    def reconcile(service: ServiceArgument, json: Json = False) -> None:
+        """Compare a service's state topics with its tables and publish again what differs."""
+        definition = _known(service, definitions())
+        done = asyncio.run(_reconcile(definition))
+        _say(
+            {topic: asdict(result) for topic, result in done.items()}, json,
+            lambda: [f"{t}: {r.compared} compared, {r.published} published again, {r.erased} erased" for t, r in done.items()]
+            or [f"{service} publishes no states, or another replica reconciles right now"],
+        )  # fmt: skip
+
+    @app.command()
+    def backfill(
+        service: ServiceArgument,
+        consumer: Annotated[str, typer.Argument(help="the consumer's name")],
+        json: Json = False,
+    ) -> None:
+        """Give a consumer what was published of the types that it took on."""
+        from shared.messaging.backfill import backfill as run
+
+        definition = _known(service, definitions())
+        chosen = next((c for c in definition.consumers if c.name == consumer), None)
+        if chosen is None:
+            names = ", ".join(c.name for c in definition.consumers) or "none"
+            raise typer.BadParameter(f"{service} has no consumer {consumer!r}; it has: {names}")
+
+        async def work() -> dict[str, int]:
+            count = 0
+
+            def progress(more: int) -> None:
+                nonlocal count
+                count += more
+                _progress()(service, count)
+
+            async with _database(service) as database:
+                return await run(database, chosen, _feed_client, progress=progress)
+
+        done = asyncio.run(work())
+        _say(done, json, lambda: [", ".join(f"{count} {what}" for what, count in done.items())])
+
+    app.add_typer(_parked(definitions), name="parked")
+
+
+def _parked(definitions: Callable[[], Mapping[str, "Definition"]]) -> typer.Typer:
+    from shared.messaging.cli_parked import commands
+
+    return commands(definitions)
+
+
+def _known(service: str, definitions: Mapping[str, "Definition"]) -> "Definition":
+    if service not in definitions:
+        raise typer.BadParameter(f"there is no service {service!r}; there are {', '.join(definitions)}")
+    return definitions[service]
+
+
+def _say(result: Any, json: bool, lines: Callable[[], list[str]]) -> None:
+    if json:
+        import orjson
+
+        typer.echo(orjson.dumps(result, default=str).decode())
+    else:
+        for line in lines():
+            typer.echo(line)
+
+
+def _progress() -> Callable[[str, int], None]:
+    """A counter on one line of a terminal; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        return lambda service, count: None
+    return lambda service, count: print(f"\r{service}: {count:,}", end="", file=sys.stderr, flush=True)
+
+
+def _database(service: str) -> "AbstractAsyncContextManager[Database]":
+    from shared.postgres.pool import open_database
+    from shared.runtime.local import settings_for
+
+    return open_database(settings_for(service).postgres(service), schema=service, application="cumulo-cli", size=2)
+
+
+def _feed_client(service: str) -> "FeedClient":
+    from shared.messaging.feed import FeedClient
+    from shared.runtime.local import settings_for
+
+    settings = settings_for(service)
+    url = settings.urls.get(service) or f"http://{settings.http_host}:{settings.http_port}"
+    token = settings.service_token.get_secret_value() if settings.service_token else None
+    return FeedClient(service, url, token)
+
+
+async def _print_feed(service: str, after: int, follow: bool) -> None:
+    import orjson
+
+    async with _feed_client(service) as feed:
+        while True:
+            page = await feed.raw("", after=after, limit=1000)
+            for event in page:
+                typer.echo(orjson.dumps(event).decode())
+            if page:
+                after = int(page[-1]["sequence"])
+            elif not follow:
+                return
+            else:
+                await asyncio.sleep(0.25)
+
+
+async def _reconcile(definition: "Definition") -> dict[str, Any]:
+    from shared.messaging.reconcile import reconcile as run
+    from shared.runtime.local import settings_for
+    from shared.runtime.service import running
+
+    settings = settings_for(definition.name).model_copy(update={"relay_enabled": False})
+    bare = type(definition)(definition.name, states=definition.states)
+    async with running(bare, settings) as service:
+        return dict(await run(service))
+
+
+def applier_of(definition: "Definition", consumer: str) -> "Applier":
+    """What applies this consumer's events. Raises `typer.BadParameter` for a consumer that is gone."""
+    from shared.messaging.apply import Applier
+
+    for candidate in definition.consumers:
+        if candidate.name == consumer:
+            return Applier(candidate)
+    raise typer.BadParameter(f"{definition.name} has no consumer {consumer!r}")

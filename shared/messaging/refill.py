@@ -1,0 +1,177 @@
+"""Refill: a lost Kafka, or the embedded one at each start, gets back what the services' tables hold.
+
+Only into empty topics that no group reads, under the relay's lock: snapshots of the states first, then
+facts in order. The consumers start after it; what they had applied they know by its id.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.contracts.base import CONTRACTS, contract_of
+from shared.messaging import kafka
+from shared.messaging.cloudevents import Headers, headers_of
+from shared.messaging.feed import facts_after, state_event
+from shared.messaging.outbox import Record
+from shared.postgres.pool import Connection, open_database
+from shared.runtime.service import Definition
+from shared.runtime.settings import Settings
+
+AT_LEAST_FACTS = 10_000
+PAGE_ROWS = 2_000
+
+Progress = Callable[[str, int], None]
+
+
+class RefillRefused(Exception):
+    """The topics are not empty, or somebody reads them: refilling now would hide records from a reader."""
+
+
+async def refill(
+    definitions: Mapping[str, Definition],
+    settings_of: Callable[[str], Settings],
+    owner: Connection,
+    *,
+    all_facts: bool = True,
+    progress: Progress = lambda service, count: None,
+) -> dict[str, int]:
+    """Publishes every service's states and facts anew. Returns the records sent by service.
+
+    `owner` may read every schema. With `all_facts` off, facts begin at the oldest that some consumer has not
+    applied, and at least the last 10,000 are sent. Raises `RefillRefused`.
+    """
+    any_settings = settings_of(next(iter(definitions)))
+    topics = [c.topic for c in CONTRACTS.values()]
+    await _refuse_unless_empty(any_settings, sorted(set(topics)))
+    sent: dict[str, int] = {}
+    for name, definition in definitions.items():
+        settings = settings_of(name)
+        lock = f"SELECT hashtextextended('{name}.relay', 0)"
+        key = await owner.fetchval(lock)
+        await owner.execute("SELECT pg_advisory_lock($1)", key)
+        producer = kafka.producer(settings, service=f"refill-{name}")
+        try:
+            await producer.start()
+            first = 0 if all_facts else await _first_needed(owner, definitions, name)
+            sent[name] = await _send_all(definition, settings, producer, first, progress)
+        finally:
+            await producer.stop()
+            await owner.execute("SELECT pg_advisory_unlock($1)", key)
+    return sent
+
+
+async def _refuse_unless_empty(settings: Settings, topics: list[str]) -> None:
+    names = [settings.topic_prefix + topic for topic in topics]
+    reader = kafka.reader(settings)
+    await reader.start()
+    try:
+        places = [
+            TopicPartition(name, partition) for name in names for partition in reader.partitions_for_topic(name) or ()
+        ]
+        ends = await reader.end_offsets(places)
+    finally:
+        await reader.stop()
+    if full := sorted({place.topic for place, end in ends.items() if end > 0}):
+        raise RefillRefused(f"{full[0]} is not empty; delete and make the topics anew before a refill")
+    if settings.kafka_embedded:
+        return  # it is new and ours alone, and it closes the connection when asked for a group's offsets
+    admin = kafka.admin(settings)
+    await admin.start()
+    try:
+        for group, *_ in await admin.list_consumer_groups():
+            offsets = await admin.list_consumer_group_offsets(group)
+            if read := sorted({place.topic for place in offsets} & set(names)):
+                raise RefillRefused(
+                    f"the group {group} has read {read[0]}; stop it and delete the group before a refill"
+                )
+            described = (await admin.describe_consumer_groups([group]))[0]
+            members = described.groups[0][5] if described.groups else []
+            if members and any(name.encode() in bytes(member[3] or b"") for member in members for name in names):
+                raise RefillRefused(f"the group {group} is reading these topics; stop it before a refill")
+    finally:
+        await admin.close()
+
+
+async def _first_needed(owner: Connection, definitions: Mapping[str, Definition], service: str) -> int:
+    """The sequence before the first fact that has to be sent."""
+    last = int(await owner.fetchval(f"SELECT coalesce(max(sequence), 0) FROM {service}.history"))
+    needed = max(last - AT_LEAST_FACTS, 0)
+    for listener, definition in definitions.items():
+        for consumer in definition.consumers:
+            types = [
+                contract_of(model).type for model in consumer.handlers
+                if contract_of(model).service == service and contract_of(model).kind == "fact"
+            ]  # fmt: skip
+            if not types or needed == 0:
+                continue
+            oldest = await owner.fetchval(
+                f"""
+                SELECT min(h.sequence) FROM {service}.history h
+                WHERE h.type = ANY ($1) AND h.sequence <= $3
+                  AND h.id >= coalesce((SELECT horizon FROM {listener}.consumer WHERE name = $2), h.id)
+                  AND NOT EXISTS (SELECT FROM {listener}.inbox i WHERE i.consumer = $2 AND i.id = h.id)
+                """,
+                types, consumer.name, needed,
+            )  # fmt: skip
+            if oldest is not None:
+                needed = min(needed, oldest - 1)
+    return needed
+
+
+async def _send_all(
+    definition: Definition, settings: Settings, producer: AIOKafkaProducer, first: int, progress: Progress
+) -> int:
+    sent = 0
+    async with (
+        open_database(
+            settings.postgres(definition.name), schema=definition.name, application="cumulo-refill", size=2
+        ) as database,
+        database.connection() as connection,
+    ):
+        now = await connection.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        for topic, source in definition.states.items():
+            after: str | None = None
+            while rows := await source.page(connection, after, PAGE_ROWS):
+                await _send(producer, settings.topic_prefix + topic, [_state(row, now) for row in rows])
+                after = rows[-1].key
+                sent += len(rows)
+                progress(definition.name, sent)
+        while events := await facts_after(connection, first, PAGE_ROWS):
+            by_topic: dict[str, list[tuple[bytes, bytes, Headers]]] = {}
+            for event in events:
+                # the topic is the type's; a type that left the catalogue is told by its subject
+                topic = f"{definition.name}.{event['subject'].split('/')[0]}"
+                by_topic.setdefault(topic, []).append(_fact(event))
+            for topic, records in by_topic.items():
+                await _send(producer, settings.topic_prefix + topic, records)
+            first = int(events[-1]["sequence"])
+            sent += len(events)
+            progress(definition.name, sent)
+    return sent
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, records: list[tuple[bytes, bytes, Headers]]) -> None:
+    futures = [await producer.send(topic, key=key, value=value, headers=headers) for key, value, headers in records]
+    for future in futures:
+        try:
+            await future
+        except KafkaError as error:
+            raise RefillRefused(
+                f"{topic}: a record was not taken ({error}); delete the topics and begin again"
+            ) from error
+
+
+def _state(row: Record, now: str) -> tuple[bytes, bytes, Headers]:
+    return _fact(state_event(row, now))
+
+
+def _fact(event: Mapping[str, Any]) -> tuple[bytes, bytes, Headers]:
+    headers = headers_of(
+        id=event["id"], type=event["type"], source=event["source"], subject=event["subject"], time=event["time"],
+        dataschema=event["dataschema"], version=event["version"], effective=event.get("effective"),
+        actor=event["actor"], cause=event["cause"], traceparent=event.get("traceparent"),
+    )  # fmt: skip
+    return event["partitionkey"].encode(), orjson.dumps(event["data"]), headers
