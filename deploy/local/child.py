@@ -25,6 +25,10 @@ class NotStarted(Exception):
     """A program did not come up; the text says which, why, and where its log is."""
 
 
+class GivenUp(Exception):
+    """We were asked to stop while a program was starting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Whom a program runs as when we are root."""
@@ -62,6 +66,14 @@ def answers(port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def program_name(pid: int) -> str:
+    """The name of a running program on Linux, empty elsewhere and when there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+    except OSError:
+        return ""
 
 
 def start(
@@ -115,13 +127,21 @@ def stop(process: subprocess.Popen[bytes], first: signal.Signals, *, seconds: fl
 
 
 def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, seconds: float = 30.0
+    ready: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    *,
+    name: str,
+    log: Path,
+    seconds: float = 60.0,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Waits until `ready`. Raises `NotStarted` when the program ends before, or takes longer."""
+    """Waits until `ready`. Raises `NotStarted` when the program ends before, or takes longer; `GivenUp`."""
     deadline = time.monotonic() + seconds
     while not ready():
+        if give_up():
+            raise GivenUp
         if process.poll() is not None:
-            raise NotStarted(f"{name} ended at its start: {_last_line(log)} (log: {log})")
+            raise NotStarted(f"{name} ended at its start: {last_line(log)} (log: {log})")
         if time.monotonic() > deadline:
             raise NotStarted(f"{name} did not answer within {seconds:.0f} s (log: {log})")
         time.sleep(0.02)
@@ -147,17 +167,25 @@ def runs_as(account: Account | None, program: Path) -> bool:
     return done.returncode == 0
 
 
-def copied(folder: Path, target: Path) -> Path:
-    """A copy of `folder` at `target`, whole or not at all; one that is there is kept."""
+def copied(folders: Sequence[Path], target: Path) -> Path:
+    """A folder `target` with copies of these folders, whole or not at all; one that is there is kept."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copytree(folder, partial)
+        for folder in folders:
+            shutil.copytree(folder, partial / folder.name)
         try:
             partial.rename(target)
         except OSError:  # another process was first
             shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def last_line(log: Path) -> str:
+    """What a program said about its end."""
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    fatal = [line for line in lines if "FATAL" in line or "rror" in line]
+    return (fatal or lines or ["it wrote nothing"])[-1].strip()
 
 
 _guards: dict[int, subprocess.Popen[bytes]] = {}
@@ -173,9 +201,3 @@ def _dies_with_parent(death: signal.Signals) -> Callable[[], None]:
             os._exit(1)
 
     return ask
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    fatal = [line for line in lines if "FATAL" in line or "rror" in line]
-    return (fatal or lines or ["it wrote nothing"])[-1].strip()

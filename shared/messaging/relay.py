@@ -30,6 +30,7 @@ SELECT position, aggregatetype, aggregateid, convert_to(payload::text, 'UTF8') A
        effective::text, actor, cause, traceparent
 FROM outbox WHERE (SELECT holder FROM relay_lease) = $1 ORDER BY position LIMIT $2
 """
+DEPTH = "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(time)), 0)::float8 AS age FROM outbox"
 TAKE_OVER = """
 INSERT INTO relay_lease (holder, replica) VALUES ($1, $2)
 ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, replica = excluded.replica,
@@ -84,9 +85,7 @@ class Relay:
         """Sets the outbox gauges."""
         with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             async with self._service.database.connection() as connection:
-                row = await connection.fetchrow(
-                    "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(time)), 0)::float8 AS age FROM outbox"
-                )
+                row = await connection.fetchrow(DEPTH)
                 assert row is not None
                 self._service.metrics.outbox_rows.set(row["rows"])
                 self._service.metrics.outbox_age.set(max(row["age"], 0.0))
@@ -227,8 +226,9 @@ class Relay:
                 with self._span(rows):
                     await self._publish(rows)
             await self._between_send_and_commit()
-            await connection.execute("SELECT outbox_published($1)", [row["position"] for row in rows])
-            await connection.execute("COMMIT")
+            # one round trip: positions are numbers of our own, and a simple query takes several statements
+            positions = ",".join([str(row[0]) for row in rows])
+            await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT")
         except BaseException:
             self._set_leads(False)
             raise

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
@@ -29,6 +29,8 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.amount, Decimal):
+            raise NotMoney(f"an amount is a Decimal, not {type(self.amount).__name__}")
         if self.currency not in _CURRENCIES:
             raise NotMoney(f"no such currency: {self.currency!r}")
         if not self.amount.is_finite():
@@ -56,12 +58,15 @@ class Money:
         return self.amount < other.amount
 
     def split(self, parts: int) -> list["Money"]:
-        """Equal parts that add up to the cent: the first ones carry what does not divide."""
+        """Equal parts that add up to the cent: the first ones carry what does not divide.
+
+        A refund splits as its charge did: the parts of -x are those of x, negated.
+        """
         if parts < 1:
             raise NotMoney("money splits into at least one part")
-        whole = int((self.amount / self.unit).to_integral_value(rounding=ROUND_HALF_EVEN))
-        each, rest = divmod(whole, parts)
-        return [Money((each + (1 if i < rest else 0)) * self.unit, self.currency) for i in range(parts)]
+        sign = -1 if self.amount < 0 else 1
+        each, rest = divmod(int(abs(self.amount) / self.unit), parts)
+        return [Money(sign * (each + (1 if i < rest else 0)) * self.unit, self.currency) for i in range(parts)]
 
     def _same(self, other: "Money") -> None:
         if self.currency != other.currency:
@@ -75,39 +80,54 @@ def day_in(zone: str, instant: datetime) -> date:
     return instant.astimezone(ZoneInfo(zone)).date()
 
 
-# Legal forms as they end names in Mexico, Colombia, Spain, India, the United States, Brazil, Germany.
-# Matched on the normalised text, longest first; "sa de cv" covers S.A. de C.V. and SA DE CV.
-_LEGAL_FORMS = sorted(
-    (
-        "s de rl de cv", "s de rl", "s de r l de c v", "s de r l",
-        "sapi de cv", "sab de cv", "sa de cv", "s a p i de c v", "s a b de c v", "s a de c v",
-        "sc de rl de cv", "sc de rl", "spr de rl de cv", "spr de rl", "sas de cv",
-        "sociedad anonima de capital variable", "sociedad anonima", "sociedad civil",
-        "asociacion civil", "sa", "s a", "sas", "s a s", "sc", "s c", "ac", "a c", "sl", "s l", "slu", "sau",
-        "ltda", "ltd", "limited", "private limited", "pvt ltd", "llc", "l l c", "inc", "incorporated",
-        "corp", "corporation", "co", "gmbh", "ag", "srl", "s r l", "spa", "abp", "iap", "i a p",
-    ),
-    key=len,
-    reverse=True,
+# Legal forms as they end names in Mexico, Colombia, Spain, India, the United States, Brazil, Germany, the
+# Netherlands. An abbreviation in capitals also matches with its letters apart: SA is "sa" and "s a".
+_LEGAL_FORMS = (
+    "SA de CV", "SA", "SAB de CV", "SAB", "SAPI de CV", "SAPI", "SAPIB de CV", "SAS de CV", "SAS BIC", "SAS", "SAU",
+    "SA ESP", "ESP", "S de RL de CV", "S de RL MI", "S de RL", "S en C de CV", "S en C por A", "S en CS",
+    "S en NC", "S en C", "SC de RL de CV", "SC de RL", "SCL", "SCS", "SC", "SPR de RL de CV", "SPR de RL", "SPR de RI",
+    "SPR", "AC", "ABP", "IAP", "SOFOM ENR", "SOFOM ER", "SRL", "SL", "SLU", "SLL", "S Coop", "SPA", "EIRELI",
+    "sociedad anonima promotora de inversion", "sociedad anonima bursatil", "sociedad anonima simplificada",
+    "sociedad por acciones simplificada", "sociedad anonima", "sociedad de responsabilidad limitada",
+    "sociedad limitada", "sociedad civil", "sociedad cooperativa", "asociacion civil", "de capital variable",
+    "Ltda", "limitada", "Ltd", "limited", "P Ltd", "Pvt Ltd", "Pvt", "private limited", "private", "LLP", "PLC", "LLC",
+    "LP", "Inc", "incorporated", "Corp", "corporation", "company", "Co",
+    "GmbH Co KG", "GmbH", "AG", "KG", "BV", "NV",
 )  # fmt: skip
-_LEGAL_FORM = re.compile(r" (?:" + "|".join(re.escape(form) for form in _LEGAL_FORMS) + r")$")
-_NOT_WORD = re.compile(r"[^0-9a-z]+")
+
+
+def _spelled(word: str) -> str:
+    return " ?".join(word.lower()) if word.isupper() else word.lower()
+
+
+_LEGAL_FORM = re.compile(
+    " (?:"
+    + "|".join(" ".join(map(_spelled, form.split())) for form in sorted(_LEGAL_FORMS, key=len, reverse=True))
+    + ")$"
+)
+_NOT_WORD = re.compile(r"[\W_]+")
+_TRADE_MARKS = str.maketrans("", "", "\u2122\u2120\u00ae\u00a9")  # else their letters would join the name
 
 
 def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    decomposed = unicodedata.normalize("NFKD", text.translate(_TRADE_MARKS).casefold())
+    # once more: some signs decompose into capitals
+    again = unicodedata.normalize("NFKD", decomposed.casefold())
+    return "".join(c for c in again if not unicodedata.combining(c))
 
 
 def normalised_name(name: str) -> str:
-    """A name as it compares: no case, accents, punctuation or legal form ("Arneses Ñandú, S.A. de C.V." -> "arneses nandu").
+    """A name as it compares: no case, accents, punctuation or legal form.
 
-    A name that is nothing but a legal form keeps it, so that the result is never empty for a real name.
+    "Arneses Ñandú, S.A. de C.V." and "ARNESES NANDU SA DE CV" are both "arneses nandu".
+
+    A name that is nothing but a legal form keeps it, so that the result is never empty for a real name;
+    letters of every script are kept.
     """
     text = _NOT_WORD.sub(" ", _plain(name)).strip()
     while True:
         shorter = _LEGAL_FORM.sub("", text)
-        if shorter == text or not shorter:
+        if shorter == text:
             return text
         text = shorter
 
@@ -115,7 +135,8 @@ def normalised_name(name: str) -> str:
 def sort_key(name: str) -> str:
     """A key that sorts names as Spanish readers expect: accents ignored, ñ after n, case ignored.
 
-    Stored beside the name, because not every PostgreSQL has a Spanish collation.
+    Stored beside the name, because not every PostgreSQL has a Spanish collation; it sorts by code point,
+    so that its column is `COLLATE "C"`.
     """
     marked = unicodedata.normalize("NFC", name.casefold()).replace("ñ", "n\x7f")
-    return re.sub(r"[^0-9a-z\x7f]+", " ", _plain(marked)).strip()
+    return re.sub(r"[^\w\x7f]+|_+", " ", _plain(marked)).strip()

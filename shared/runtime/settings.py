@@ -8,8 +8,9 @@ import os
 import socket
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ServiceName = Literal["membership", "events", "notifications", "reporting"]
@@ -77,6 +78,8 @@ class Settings(BaseSettings):
     import_max_rows: int = Field(default=200_000, ge=1)
     otlp_endpoint: str | None = Field(default=None, description="OTLP over HTTP, e.g. http://collector:4318")
 
+    network_zone: str = Field(default="America/Mexico_City", description="IANA zone in which figures begin a new day")
+
     mail_folder: Path | None = None
     mail_host: str = "127.0.0.1"
     mail_port: int = Field(default=25, ge=1, le=65535)
@@ -93,6 +96,15 @@ class Settings(BaseSettings):
             if path and isinstance(values, dict) and not values.get(name):
                 values[name] = Path(path).read_text().strip()
         return values
+
+    @field_validator("network_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no zone {name!r}; zones are named as in America/Mexico_City") from error
+        return name
 
     def postgres(self, service: str) -> PostgresSettings:
         """As the service signs in: its own role unless `CUMULO_POSTGRES_USER` names another."""

@@ -62,21 +62,30 @@ BREAKING: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "no longer required": (lambda: schema(day=(date, date(2026, 1, 1))), "day: no longer required"),
     "required now": (lambda: schema(announce=(bool, ...)), "announce: required now"),
     "another type": (lambda: schema(value=(Annotated[str, Field()], ...)), "value: the type was"),
-    "an integer becomes a number": (lambda: schema(value=(Annotated[float, Field(ge=0, le=100)], ...)), "value: the type"),
+    "an integer becomes a number": (
+        lambda: schema(value=(Annotated[float, Field(ge=0, le=100)], ...)),
+        "value: the type",
+    ),
     "another format": (lambda: schema(day=(UUID, ...)), "day: 'format'"),
     "the format is gone": (lambda: schema(day=(str, ...)), "day: 'format' was \"date\" and is absent"),
     "null is allowed now": (lambda: schema(day=(date | None, ...)), "day: null is allowed now"),
     "null is no longer allowed": (
-        lambda: schema(state=(Annotated[str, Field(pattern="^[A-Z]{3}$")], ...)), "state: null is no longer allowed",
+        lambda: schema(state=(Annotated[str, Field(pattern="^[A-Z]{3}$")], ...)),
+        "state: null is no longer allowed",
     ),
     "an enum gains a member": (
-        lambda: schema(category=(Literal["associate", "affiliate", "honorary"], ...)), 'category: the value "honorary" is new',
+        lambda: schema(category=(Literal["associate", "affiliate", "honorary"], ...)),
+        'category: the value "honorary" is new',
     ),
-    "an enum loses a member": (lambda: schema(category=(Literal["associate"], ...)), 'category: the value "affiliate" is gone'),
+    "an enum loses a member": (
+        lambda: schema(category=(Literal["associate"], ...)),
+        'category: the value "affiliate" is gone',
+    ),
     "an enum is opened": (lambda: schema(category=(str, ...)), "category: the values were listed"),
     "text becomes an enum": (lambda: schema(either=(int | Literal["a"], ...)), "either: one of its kinds"),
     "a pattern within null is widened": (
-        lambda: schema(state=(Annotated[str, Field(pattern="^[A-Z]{2,3}$")] | None, ...)), "state: 'pattern'",
+        lambda: schema(state=(Annotated[str, Field(pattern="^[A-Z]{2,3}$")] | None, ...)),
+        "state: 'pattern'",
     ),
     "a pattern is dropped": (lambda: schema(state=(str | None, ...)), "state: 'pattern'"),
     "a bound is raised": (lambda: schema(value=(Annotated[int, Field(ge=0, le=200)], ...)), "value: 'maximum'"),
@@ -85,40 +94,42 @@ BREAKING: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "another default": (lambda: schema(announce=(bool, False)), "announce: the default was true and is false"),
     "a list becomes one": (lambda: schema(parts=(Part, ...)), "parts: the type was"),
     "a list of something else": (lambda: schema(parts=(list[int], ...)), "parts[]: the type was"),
-    "a nested field is gone": (lambda: schema(parts=(list[part(since=None)], ...)), "parts[].since: the field is gone"),  # type: ignore[misc]
+    "a nested field is gone": (lambda: schema(parts=(list[part(since=None)], ...)), "parts[].since: the field is gone"),
     "a nested field is new and required": (
-        lambda: schema(parts=(list[part(weight=(int, ...))], ...)), "parts[].weight: a new field needs a default",  # type: ignore[misc]
+        lambda: schema(parts=(list[part(weight=(int, ...))], ...)),
+        "parts[].weight: a new field needs a default",
     ),
     "a nested enum gains a member": (
-        lambda: schema(parts=(list[part(position=(Literal["oem", "tier1", "tier2"], ...))], ...)),  # type: ignore[misc]
+        lambda: schema(parts=(list[part(position=(Literal["oem", "tier1", "tier2"], ...))], ...)),
         'parts[].position: the value "tier2" is new',
     ),
     "a nested null is gone": (
-        lambda: schema(parts=(list[part(until=(date, date(2026, 1, 1)))], ...)), "parts[].until: null is no longer",  # type: ignore[misc]
+        lambda: schema(parts=(list[part(until=(date, date(2026, 1, 1)))], ...)),
+        "parts[].until: null is no longer",
     ),
     "a part behind null is changed": (lambda: schema(one=(part(since=(int, ...)) | None, None)), "one.since: "),
     "a value of a mapping is changed": (
-        lambda: schema(by_place=(dict[str, part(since=(int, ...))], ...)), "by_place{}.since: ",  # type: ignore[misc]
+        lambda: schema(by_place=(dict[str, part(since=(int, ...))], ...)),
+        "by_place{}.since: ",
     ),
     "one of two kinds is changed": (
-        lambda: schema(either=(int | Annotated[str, Field(max_length=4)], ...)), "either: one of its kinds",
+        lambda: schema(either=(int | Annotated[str, Field(max_length=4)], ...)),
+        "either: one of its kinds",
     ),
     "a third kind": (lambda: schema(either=(int | bool | Annotated[str, Field(max_length=3)], ...)), "either: 2 kinds"),
-}  # fmt: skip
+}
 
 HARMLESS: dict[str, Callable[[], dict[str, Any]]] = {
     "nothing": schema,
     "a new field with a default": lambda: schema(more=(int, 0)),
     "a new nullable field with a default": lambda: schema(more=(str | None, None)),
     "a new list with a default": lambda: schema(more=(list[Part], [])),
-    "a new nested field with a default": lambda: schema(parts=(list[part(weight=(int, 1))], ...)),  # type: ignore[misc]
+    "a new nested field with a default": lambda: schema(parts=(list[part(weight=(int, 1))], ...)),
     "a better description": lambda: schema(day=(Annotated[date, Field(description="the first day")], ...)),
     "another order of fields": lambda: create_model("Planted", **dict(reversed(FIELDS.items()))).model_json_schema(),
     "another order of an enum": lambda: schema(category=(Literal["affiliate", "associate"], ...)),
     "another order of kinds": lambda: schema(either=(Annotated[str, Field(max_length=3)] | int, ...)),
-    "another name of a nested model": lambda: schema(
-        parts=(list[create_model("Renamed", __base__=Part)], ...)  # type: ignore[misc]
-    ),
+    "another name of a nested model": lambda: schema(parts=(list[create_model("Renamed", __base__=Part)], ...)),
     "references put in their place": lambda: inlined(schema()),
 }
 
@@ -161,11 +172,17 @@ def test_a_model_that_contains_itself_is_compared_to_its_end() -> None:
         ({"type": "string"}, {"type": "string", "aKeywordOfTomorrow": 1}),
         ({"const": 1}, {"const": True}),
         ({"const": 1}, {"enum": [1, 2]}),
-        ({"anyOf": [{"type": "string"}, {"type": "integer"}], "maxLength": 3}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+        (
+            {"anyOf": [{"type": "string"}, {"type": "integer"}], "maxLength": 3},
+            {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        ),
         ({"allOf": [{"type": "string"}, {"minLength": 1}]}, {"allOf": [{"type": "string"}, {"minLength": 2}]}),
-        ({"type": "array", "prefixItems": [{"type": "string"}]}, {"type": "array", "prefixItems": [{"type": "integer"}]}),
+        (
+            {"type": "array", "prefixItems": [{"type": "string"}]},
+            {"type": "array", "prefixItems": [{"type": "integer"}]},
+        ),
     ],
-)  # fmt: skip
+)
 def test_words_of_json_schema_that_no_contract_uses_yet_are_watched_too(released: Any, current: Any) -> None:
     assert breaks({"type": "object", "properties": {"x": released}}, {"type": "object", "properties": {"x": current}})
 

@@ -94,8 +94,13 @@ def test_a_free_text_planted_in_a_fact_is_found() -> None:
     ],
 )  # fmt: skip
 def test_codes_are_codes(field: str, good: list[str], bad: list[str]) -> None:
-    founded = {"cluster_id": "0198a3c0-0000-7000-8000-000000000001", "network_id": "0198a3c0-0000-7000-8000-000000000002",
-               "country": "MX", "state": "JAL", "zone": "America/Mexico_City"}  # fmt: skip
+    founded = {
+        "cluster_id": "0198a3c0-0000-7000-8000-000000000001",
+        "network_id": "0198a3c0-0000-7000-8000-000000000002",
+        "country": "MX",
+        "state": "JAL",
+        "zone": "America/Mexico_City",
+    }
     for value in good:
         membership.ClusterFounded.read(json.dumps({**founded, field: value}))
     for value in bad:

@@ -18,6 +18,7 @@ from typing import Any
 
 from deploy.local import broker
 from deploy.local import postgres as embedded
+from deploy.local.child import free_port
 
 
 def docker_answers() -> bool:
@@ -32,18 +33,58 @@ def docker_answers() -> bool:
     return True
 
 
+_FAST = "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400"
+_ONE = dict.fromkeys(
+    ("OFFSETS_TOPIC_REPLICATION_FACTOR", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "TRANSACTION_STATE_LOG_MIN_ISR",
+     "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR", "SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR"),
+    "1",
+)  # fmt: skip
+_KRAFT = {
+    f"KAFKA_{name}": value
+    for name, value in {
+        "NODE_ID": "1",
+        "PROCESS_ROLES": "broker,controller",
+        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "ADVERTISED_LISTENERS": "PLAINTEXT://{host}:{port}",
+        "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "LOG_CLEANER_BACKOFF_MS": "1000",
+        **_ONE,
+    }.items()
+}
+
+
+@contextlib.contextmanager
+def _container(
+    image: str, port: int, *, said: str, arguments: str = "", **environment: str
+) -> Iterator[tuple[str, int]]:
+    """A container whose port is published on a free one of ours; `{host}` and `{port}` in its variables become ours."""
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+    container = DockerContainer(image)
+    host, ours = container.get_docker_client().host(), free_port()
+    for name, value in environment.items():
+        container.with_env(name, value.replace("{host}", host).replace("{port}", str(ours)))
+    if arguments:
+        container.with_command(arguments)
+    container.with_bind_ports(port, ours).waiting_for(LogMessageWaitStrategy(said).with_startup_timeout(120))
+    with container:
+        yield host, ours
+
+
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[dict[str, Any]]:
     """PostgreSQL 18: a container when Docker answers, else the embedded one."""
     password = secrets.token_urlsafe(16)
     if docker_answers():
-        from testcontainers.postgres import PostgresContainer
-
-        container = PostgresContainer("postgres:18", username="postgres", password=password, dbname="postgres")
-        container.with_command("postgres -c fsync=off -c synchronous_commit=off -c max_connections=400")
-        with container as server:
-            host, port = server.get_container_host_ip(), int(server.get_exposed_port(5432))
-            yield {"host": host, "port": port, "user": "postgres", "password": password}
+        with _container(
+            "postgres:18", 5432, said="listening on IPv4", arguments=_FAST, POSTGRES_PASSWORD=password
+        ) as at:
+            yield {"host": at[0], "port": at[1], "user": "postgres", "password": password}
         return
     part = folder / "postgres"
     part.mkdir(mode=0o711)
@@ -57,11 +98,8 @@ def postgres(folder: Path) -> Iterator[dict[str, Any]]:
 def kafka(folder: Path) -> Iterator[dict[str, Any]]:
     """Apache Kafka 4 in a container when Docker answers, else Tansu."""
     if docker_answers():
-        from testcontainers.kafka import KafkaContainer
-
-        container = KafkaContainer("apache/kafka:4.1.0").with_kraft()
-        with container as server:
-            yield {"bootstrap": server.get_bootstrap_server(), "embedded": False}
+        with _container("apache/kafka:4.1.0", 9092, said="Kafka Server started", **_KRAFT) as at:
+            yield {"bootstrap": f"{at[0]}:{at[1]}", "embedded": False}
         return
     with broker.running(log=folder / "kafka.log") as port:
         yield {"bootstrap": f"127.0.0.1:{port}", "embedded": True}
@@ -81,6 +119,8 @@ def main() -> None:
     with contextlib.suppress(OSError):
         shutil.rmtree(folder / part)
     address.unlink(missing_ok=True)
+    if not list(folder.glob("*.json")):  # the last one; pytest itself may have been killed
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

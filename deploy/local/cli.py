@@ -1,0 +1,147 @@
+"""Running Cumulo from a terminal: the local stack, its status, one service alone, migrations.
+
+Each says what it did; `--json` where a program reads it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from shared.runtime.service import Definition
+
+Json = Annotated[bool, typer.Option("--json", help="for a program")]
+Folder = Annotated[
+    Path | None, typer.Option("--data", help="data folder; default: CUMULO_DATA, else ~/.local/share/cumulo")
+]
+
+
+def register(
+    app: typer.Typer,
+    definitions: Callable[[], Mapping[str, "Definition"]],
+    definition_of: Callable[[str], "Definition"],
+) -> None:
+    """Adds the commands. `definitions` gives all services by name, `definition_of` one of them."""
+
+    @app.command()
+    def up(
+        port: Annotated[int, typer.Option(min=0, max=65535, help="of the one address; 0 chooses a free one")] = 8000,
+        data: Folder = None,
+        kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="a real Apache Kafka")] = None,
+    ) -> None:
+        """Start the whole system on this computer: PostgreSQL, Kafka and the four services."""
+        from deploy.local import stack
+        from shared.runtime.local import data_folder
+
+        stack.configure_logs()
+        place = stack.Place(data_folder(data), port, kafka)
+        stack.run(place, definitions, say=_step, ready=_box)
+        typer.echo("stopped")
+
+    @app.command()
+    def status(data: Folder = None, json: Json = False) -> None:
+        """Tell where the local stack answers: http, kafka, postgres, mail, token."""
+        from shared.runtime.local import NothingRuns, data_folder, is_in_use, read_status
+
+        folder = data_folder(data)
+        found = read_status(folder)
+        if found is None:
+            if is_in_use(folder):
+                raise NothingRuns(f"the stack of {folder} is starting or stopping")
+            raise NothingRuns(f"nothing runs in {folder}; start it with `cumulo up`")
+        _tell(found, folder, json)
+
+    @app.command()
+    def serve(
+        service: Annotated[str, typer.Argument(help="membership, events, notifications or reporting")],
+        port: Annotated[int | None, typer.Option(min=0, max=65535, help="default: CUMULO_HTTP_PORT")] = None,
+    ) -> None:
+        """Run one service against the PostgreSQL and Kafka that the environment names."""
+        asyncio.run(_serve(definition_of(service), port))
+
+    @app.command()
+    def migrate(data: Folder = None, json: Json = False) -> None:
+        """Bring the database to this version: roles, extensions, the schema of every service."""
+        from deploy.local.migrate import migrate as run
+        from deploy.local.migrate import passwords_from_environment
+        from shared.runtime.local import admin_connect_options, data_folder, read_secrets
+
+        options = admin_connect_options(data)
+        passwords = passwords_from_environment()
+        if data is not None:
+            secrets = read_secrets(data_folder(data))
+            passwords = {role: word for role, word in secrets.items() if role.startswith("cumulo_")}
+        said: list[str] = []
+        ran = asyncio.run(run(options, passwords, say=said.append if json else typer.echo))
+        if json:
+            import orjson
+
+            typer.echo(orjson.dumps({"ran": ran, "files": said}).decode())
+        else:
+            total = sum(ran.values())
+            typer.echo(f"{total} migrations ran" if total else "nothing to do: the database is of this version")
+
+
+def _step(what: str, seconds: float) -> None:
+    typer.echo(f"{what} ✓ {seconds:.1f} s")
+
+
+def _box(status: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+
+    lines = (
+        f"[bold]Cumulo[/]    {status['http']}",
+        f"data      {status['data']}",
+        f"mail      {status['mail']}",
+        f"Kafka     {status['kafka']}",
+        "more      cumulo status",
+        "stop      Ctrl-C",
+    )
+    Console(soft_wrap=True).print(Panel.fit("\n".join(lines)))
+
+
+def _tell(found: dict[str, Any], folder: Path, json: bool) -> None:
+    from shared.postgres.migrations import OWNER
+    from shared.runtime.local import SUPERUSER, read_secrets
+
+    keys = ("http", "kafka", "postgres", "mail", "token", "ready", "data", "pid")
+    shown = {key: found[key] for key in keys}
+    dsn = shown["postgres"].replace(f"//{SUPERUSER}@", f"//{OWNER}@")
+    if json:
+        import orjson
+
+        # complete, so that a program can sign in; the folder it is read from is private
+        shown["postgres"] = dsn.replace(f"//{OWNER}@", f"//{OWNER}:{read_secrets(folder)[OWNER]}@")
+        typer.echo(orjson.dumps(shown).decode())
+        return
+    shown["postgres"] = f"{dsn} (password: secrets.json in the data folder)"
+    shown["ready"] = "yes" if found["ready"] else "not yet"
+    for key, value in shown.items():
+        typer.echo(f"{key:<9} {value}")
+
+
+async def _serve(definition: "Definition", port: int | None) -> None:
+    from deploy.local.server import listening, serve, stop_signals
+    from shared.http.edge import application
+    from shared.runtime import logging
+    from shared.runtime.settings import Settings
+
+    settings = Settings()
+    logging.configure(format=settings.log_format, level=settings.log_level)
+    log = logging.get_log(definition.name)
+    app = application(definition, settings)
+    with (
+        stop_signals() as stopping,
+        listening(settings.http_host, settings.http_port if port is None else port) as door,
+    ):
+
+        async def started() -> None:
+            host, chosen = door.getsockname()[:2]
+            log.info("service.listening", host=host, port=chosen)
+
+        async with app.router.lifespan_context(app):
+            await serve(app, door, stopping, started)

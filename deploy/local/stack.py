@@ -1,0 +1,227 @@
+"""The whole system in one process: PostgreSQL and Kafka beside it, the four services in one event loop.
+
+Everything it starts ends with it, in the opposite order. It may be killed at any moment: the next start
+stops what was left behind, recovers, and fills the empty broker from the tables.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from types import FrameType
+from typing import Any
+
+from deploy.local import broker, folder, postgres
+from deploy.local.child import GivenUp, program_name
+from deploy.local.front import Front
+from deploy.local.migrate import migrate
+from deploy.local.server import listening, serve, stop_signals
+from shared.http.edge import application
+from shared.messaging.refill import refill
+from shared.messaging.topics import make_topics
+from shared.runtime import logging
+from shared.runtime.local import DATABASE, SUPERUSER, local_settings, owner_connection
+from shared.runtime.service import Definition
+from shared.runtime.settings import Settings
+
+Say = Callable[[str, float], None]
+"""Told each step that is done and the seconds it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What `cumulo up` was asked for. `kafka` names a real Apache Kafka; None starts the embedded broker."""
+
+    data: Path
+    port: int = 8000
+    kafka: str | None = None
+
+
+class Stop:
+    """Whether SIGINT or SIGTERM asked us to end, from before the first step on.
+
+    A flag and no exception: Python loses an exception that a handler raises inside a callback of the
+    interpreter (after a fork, in a destructor), and with it the request.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "Stop":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # the process ends now, and `uv run` passes a Ctrl-C on a second time, a moment after the terminal's own
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def check(self) -> None:
+        """Raises `GivenUp` when it was asked."""
+        if self.asked:
+            raise GivenUp
+
+
+def run(
+    place: Place,
+    definitions: Callable[[], Mapping[str, Definition]],
+    *,
+    say: Say,
+    ready: Callable[[dict[str, Any]], None],
+) -> None:
+    """Runs until SIGINT or SIGTERM. `ready` gets the status once all services are ready.
+
+    Call it in the main thread: the servers end with the thread that started them. Raises `NotStarted`,
+    `MigrationChanged`, `DatabaseTooNew`.
+    """
+    with Stop() as stop, suppress(GivenUp), ExitStack() as stack:
+        secrets = stack.enter_context(folder.opened(place.data))
+        door = stack.enter_context(listening("127.0.0.1", place.port))
+        began = time.monotonic()
+        server = stack.enter_context(
+            postgres.running(
+                place.data / "postgres",
+                password=secrets[SUPERUSER],
+                log=place.data / "logs/postgres.log",
+                give_up=lambda: stop.asked,
+            )
+        )
+        say("PostgreSQL", time.monotonic() - began)
+        stop.check()
+        kafka = place.kafka
+        if kafka is None:
+            began = time.monotonic()
+            kafka = f"127.0.0.1:{stack.enter_context(broker.running(log=place.data / 'logs/kafka.log'))}"
+            say("Kafka (Tansu)", time.monotonic() - began)
+        status = {
+            "pid": os.getpid(),
+            "ready": False,
+            "data": str(place.data),
+            "http": f"http://127.0.0.1:{door.getsockname()[1]}",
+            "kafka": kafka,
+            "kafka_embedded": place.kafka is None,
+            "topic_prefix": Settings().topic_prefix,
+            "postgres": f"postgresql://{SUPERUSER}@127.0.0.1:{server.port}/{DATABASE}",
+            "mail": str(place.data / "mail"),
+            "token": secrets["token"],
+        }
+        services = definitions()
+        stop.check()
+        asyncio.run(_services(place, services, status, secrets, door, stop, say, ready))
+
+
+async def _services(
+    place: Place,
+    definitions: Mapping[str, Definition],
+    status: dict[str, Any],
+    secrets: dict[str, str],
+    door: socket,
+    stop: Stop,
+    say: Say,
+    ready: Callable[[dict[str, Any]], None],
+) -> None:
+    with stop_signals() as stopping:
+        stop.check()
+        preparing = asyncio.create_task(_prepare(definitions, status, secrets, say))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({preparing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not preparing.done():
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+            return
+        stopped.cancel()
+        preparing.result()
+        began = time.monotonic()
+        applications = {
+            name: application(definition, local_settings(name, status, secrets))
+            for name, definition in definitions.items()
+        }
+        front = Front(applications)
+
+        async def tell() -> None:
+            folder.write_status(place.data, status)
+            await _until_ready(front, stopping)
+            if not stopping.is_set():
+                say("services", time.monotonic() - began)
+                status["ready"] = True
+                folder.write_status(place.data, status)
+                ready(status)
+
+        # a task of its own for each, so that one enters and leaves its lifespan in the same task
+        async with asyncio.TaskGroup() as group:
+            started = [asyncio.Event() for _ in applications]
+            end = asyncio.Event()
+            for event, app in zip(started, applications.values(), strict=True):
+                group.create_task(_alive(app, event, end))
+            for event in started:
+                await event.wait()
+            group.create_task(_watch(place, stopping))
+            try:
+                await serve(front, door, stopping, tell)
+            finally:
+                end.set()
+
+
+async def _watch(place: Place, stopping: asyncio.Event) -> None:
+    """Ends the stack when `uv run`, which stands between it and whoever started it, was killed."""
+    launcher = os.getppid()
+    stands_between = program_name(launcher) in ("uv", "uvx")
+    while not stopping.is_set():
+        if stands_between and os.getppid() != launcher:
+            stopping.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), 0.25)
+    folder.forget_status(place.data)
+
+
+async def _alive(app: Any, started: asyncio.Event, end: asyncio.Event) -> None:
+    async with app.router.lifespan_context(app):
+        started.set()
+        await end.wait()
+
+
+async def _prepare(
+    definitions: Mapping[str, Definition], status: dict[str, Any], secrets: dict[str, str], say: Say
+) -> None:
+    began = time.monotonic()
+    address = status["postgres"].split("@")[1].split("/")[0]
+    admin = {
+        "host": "127.0.0.1",
+        "port": int(address.split(":")[1]),
+        "user": SUPERUSER,
+        "password": secrets[SUPERUSER],
+        "database": DATABASE,
+    }
+    roles = {role: password for role, password in secrets.items() if role.startswith("cumulo_")}
+    ran = await migrate(admin, roles)
+    say(f"migrations ({sum(ran.values())} new)", time.monotonic() - began)
+    began = time.monotonic()
+    done = await make_topics(local_settings("membership", status, secrets))
+    say(f"topics ({sum(what == 'made' for what in done.values())} new)", time.monotonic() - began)
+    if status["kafka_embedded"]:
+        began = time.monotonic()
+        async with owner_connection(options=admin) as owner:
+            sent = await refill(
+                definitions, lambda service: local_settings(service, status, secrets), owner, all_facts=False
+            )
+        say(f"refill ({sum(sent.values()):,} records)", time.monotonic() - began)
+
+
+async def _until_ready(front: Front, stopping: asyncio.Event) -> None:
+    while not stopping.is_set() and await front.readiness():  # noqa: ASYNC110 - what it waits for tells nobody
+        await asyncio.sleep(0.05)
+
+
+def configure_logs() -> None:
+    """Only what needs a person's eye reaches the terminal, unless `CUMULO_LOG_LEVEL` asks for more."""
+    level = os.environ.get("CUMULO_LOG_LEVEL", "warning")
+    logging.configure(format=Settings().log_format, level=level)

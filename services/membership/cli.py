@@ -1,0 +1,240 @@
+"""Commands of membership in a terminal: clusters, and the import of a register.
+
+Each says what it did; `--json` where a program reads it. Exit codes: 0 done, 1 refused, 2 wrong usage.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+import orjson
+import typer
+import uuid_utils.compat as uuid_utils
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.membership import spreadsheets
+from services.membership.clusters import commands as cluster_commands
+from services.membership.clusters import store as clusters
+from services.membership.clusters.domain import Cluster
+from services.membership.importing import ImportResult, import_members
+from services.membership.spreadsheets import Limits
+from shared.http.inputs import Country, Day, Line, Slug
+from shared.postgres.pool import TRANSIENT, Database, open_database
+from shared.refusal import Refusal
+from shared.runtime.settings import Settings
+
+T = TypeVar("T")
+SHOWN_ROWS = 20
+LARGE_ROWS = 1_000
+
+cluster_app = typer.Typer(no_args_is_help=True, help="The clusters of the network.")
+import_app = typer.Typer(no_args_is_help=True, help="Take over lists that people keep.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `cumulo cluster` and `cumulo import`."""
+    app.add_typer(cluster_app, name="cluster")
+    app.add_typer(import_app, name="import")
+
+
+@cluster_app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Its name, e.g. «Clúster Costa y Agave».")],
+    slug: Annotated[str, typer.Option(help="How it is called in addresses and commands, e.g. costa-y-agave.")],
+    state: Annotated[str, typer.Option(help="Its state: a name, or the code of ISO 3166-2 (JAL).")],
+    country: Annotated[str, typer.Option(help="ISO 3166-1.")] = "MX",
+    zone: Annotated[str, typer.Option(help="Its time zone.")] = "America/Mexico_City",
+    language: Annotated[str, typer.Option(help="es or en.")] = "es",
+    since: Annotated[str | None, typer.Option(help="First day in the network, YYYY-MM-DD; default today.")] = None,
+    network: Annotated[str, typer.Option(help="The network; made on first use.")] = cluster_commands.DEFAULT_NETWORK,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Found a cluster."""
+    values = {
+        "name": _checked("NAME", Line, name),
+        "slug": _checked("--slug", Slug, slug),
+        "state": _checked("--state", Line, state),
+        "country": _checked("--country", Country, country),
+        "zone": _checked("--zone", Line, zone),
+        "language": _checked("--language", Literal["es", "en"], language),
+        "since": _checked("--since", Day, since) if since else None,
+        "network": _checked("--network", Slug, network),
+    }
+
+    async def run() -> Cluster:
+        async with _database() as (database, _), database.unit(actor="cli", cause=f"cli:{uuid_utils.uuid7()}") as unit:
+            return await cluster_commands.found_cluster(unit, **values)
+
+    cluster = _answered(run())
+    if as_json:
+        _print_json(_cluster_json(cluster))
+    else:
+        Console().print(f"Founded {cluster.name} ({cluster.slug}), in the network since {cluster.stays[-1].since}.")
+
+
+@cluster_app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
+    """The clusters and since when they are in the network."""
+
+    async def run() -> list[Cluster]:
+        async with _database() as (database, _), database.connection() as connection:
+            return await clusters.page(connection, None, 10_000)
+
+    found = _answered(run())
+    if as_json:
+        _print_json([_cluster_json(cluster) for cluster in found])
+        return
+    if not found:
+        Console().print("No clusters yet. Found one: cumulo cluster add NAME --slug SLUG --state JAL")
+        return
+    table = Table("slug", "name", "state", "zone", "in the network")
+    for cluster in found:
+        last = cluster.stays[-1]
+        until = f" until {last.until}" if last.until else ""
+        table.add_row(cluster.slug, cluster.name, f"{cluster.country}-{cluster.state}", cluster.zone,
+                      f"since {last.since}{until}")  # fmt: skip
+    Console().print(table)
+
+
+@import_app.command("members")
+def members(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX.", exists=True, dir_okay=False, readable=True)],
+    cluster: Annotated[str, typer.Option(help="The cluster's slug.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    no_welcome: Annotated[bool, typer.Option("--no-welcome", help="Greet nobody.")] = False,
+) -> None:
+    """Take over a cluster's register of members. The same file twice changes nothing."""
+    result = _answered(_import(file, cluster, dry_run=dry_run, announce=not no_welcome, quiet=as_json))
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        _show(result)
+
+
+async def _import(file: Path, cluster: str, *, dry_run: bool, announce: bool, quiet: bool) -> ImportResult:
+    async with _database() as (database, settings):
+        limits = Limits(settings.import_max_megabytes, settings.import_max_rows)
+        content = await asyncio.to_thread(_content, file, limits)
+        bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True, disable=quiet,
+        )  # fmt: skip
+        with bar:
+            task = bar.add_task(file.name, total=None, visible=False)
+
+            def show(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total, visible=total >= LARGE_ROWS)
+
+            return await import_members(
+                database, content, cluster=cluster, limits=limits, dry_run=dry_run, announce=announce, progress=show
+            )
+
+
+def _content(file: Path, limits: Limits) -> bytes:
+    """A file that is too large is refused before it is read."""
+    size = file.stat().st_size
+    if size > limits.megabytes * 1024 * 1024:
+        raise spreadsheets.too_large(size, limits)
+    return file.read_bytes()
+
+
+def _show(result: ImportResult) -> None:
+    console = Console()
+    counts = result.counts
+    what = "would become of" if result.dry_run else "became of"
+    table = Table(title=f"What {what} the register of {result.cluster}", title_justify="left")
+    for name in counts:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{count:,}" for count in counts.values()))
+    console.print(table)
+    for title, rows in (
+        ("Refused", [(row, "; ".join(row.reasons)) for row in result.rows if row.outcome == "refused"]),
+        ("Changed", [(row, _changes(row.changes)) for row in result.rows if row.outcome == "changed"]),
+        ("Warnings", [(row, "; ".join(row.warnings)) for row in result.rows if row.warnings]),
+    ):
+        if rows:
+            console.print(f"\n{title}:", style="bold", markup=False)
+            for row, text in rows[:SHOWN_ROWS]:
+                console.print(f"  row {row.number}  {row.name}: {text}", markup=False, highlight=False)
+            _more(console, len(rows))
+    if result.absent:
+        console.print("\nMembers that the file does not name (they stay members):", style="bold")
+        for absent in result.absent[:SHOWN_ROWS]:
+            console.print(f"  {absent.name}", markup=False, highlight=False)
+        _more(console, len(result.absent))
+    if result.ignored_columns:
+        console.print(f"\nColumns not known and left out: {', '.join(result.ignored_columns)}", markup=False)
+    if result.repeated_columns:
+        console.print(f"\nColumns named twice, the first taken: {', '.join(result.repeated_columns)}", markup=False)
+
+
+def _more(console: Console, count: int) -> None:
+    if count > SHOWN_ROWS:
+        console.print(f"  … and {count - SHOWN_ROWS:,} more (all of them with --json)", highlight=False)
+
+
+def _changes(changes: dict[str, tuple[Any, Any]] | None) -> str:
+    return "; ".join(f"{name}: {_said(old)} → {_said(new)}" for name, (old, new) in (changes or {}).items())
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return "nothing" if value is None else str(value)
+
+
+def _cluster_json(cluster: Cluster) -> dict[str, Any]:
+    return {**cluster.published().model_dump(mode="json"), "version": cluster.version}
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(orjson.dumps(value, default=_jsonable, option=orjson.OPT_INDENT_2).decode())
+
+
+def _jsonable(value: object) -> Any:
+    if isinstance(value, frozenset | set | tuple):
+        return list(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _checked(option: str, type_: Any, value: str) -> Any:
+    try:
+        return TypeAdapter(type_).validate_python(value)
+    except ValidationError as error:
+        typer.echo(f"{option}: {error.errors()[0]['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+@contextlib.asynccontextmanager
+async def _database() -> AsyncIterator[tuple[Database, Settings]]:
+    from shared.runtime.local import settings_for
+
+    settings = settings_for("membership")
+    async with open_database(
+        settings.postgres("membership"), schema="membership", application="cumulo-cli", size=2
+    ) as database:
+        yield database, settings
+
+
+def _answered(work: Coroutine[Any, Any, T]) -> T:
+    """Runs it; a refusal or a database that is away is one line and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except Refusal as refusal:
+        _failed(refusal.reason)
+    except TRANSIENT as error:
+        _failed(f"the database does not answer ({type(error).__name__}); does the stack run? `cumulo up`")
+
+
+def _failed(reason: str) -> NoReturn:
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,178 @@
+"""The run of an import: a file in, parts of it in transactions of their own, a result out.
+
+The edge that a terminal, a page or a benchmark calls. A part that meets a concurrent writer is planned
+anew, in the end row by row, so that no row is lost and no broken row stops the others.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import asyncpg
+
+from services.membership import spreadsheets
+from services.membership.clusters import store as clusters
+from services.membership.clusters.domain import NoSuchCluster
+from services.membership.imports import views
+from services.membership.imports.commands import RowResult, import_entries
+from services.membership.imports.domain.columns import columns_of
+from services.membership.imports.domain.entries import Entry, Reader
+from services.membership.imports.domain.matching import Known
+from services.membership.imports.domain.planning import Circumstances
+from services.membership.imports.views import Absent
+from services.membership.spreadsheets import Limits, Table
+from shared.postgres.pool import BAD_VALUE, TRANSIENT, Database, Unit
+from shared.postgres.values import day_in
+
+CHUNK_ROWS = 2_000
+ATTEMPTS = 7
+OUTCOMES = ("new", "changed", "same", "refused")
+
+_AGAIN: tuple[type[Exception], ...] = (
+    asyncpg.UniqueViolationError,
+    asyncpg.ExclusionViolationError,
+    asyncpg.ForeignKeyViolationError,
+    *TRANSIENT,
+)
+_BETWEEN_WRITERS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_ABOUT_A_ROW: tuple[type[Exception], ...] = (*BAD_VALUE, asyncpg.IntegrityConstraintViolationError)
+
+Progress = Callable[[int, int], None]
+"""Told how many rows are done, of how many."""
+OpenUnit = Callable[[], AbstractAsyncContextManager[Unit]]
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """What became of a file. `absent` are members whom it does not name; they stay members."""
+
+    cluster: str
+    dry_run: bool
+    rows: list[RowResult] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    ignored_columns: tuple[str, ...] = ()
+    repeated_columns: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by outcome, rows with warnings, members absent from the file."""
+        found = dict.fromkeys(OUTCOMES, 0)
+        warnings = 0
+        for row in self.rows:
+            found[row.outcome] += 1
+            warnings += bool(row.warnings)
+        return {**found, "warnings": warnings, "absent": len(self.absent)}
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole result for a program."""
+        return {
+            "cluster": self.cluster,
+            "dry_run": self.dry_run,
+            "counts": self.counts,
+            "rows": [
+                {
+                    "number": row.number, "outcome": row.outcome, "name": row.name,
+                    "organization_id": row.organization_id, "reasons": list(row.reasons),
+                    "warnings": list(row.warnings),
+                    "changes": {name: {"old": old, "new": new} for name, (old, new) in (row.changes or {}).items()},
+                }
+                for row in self.rows
+            ],
+            "absent": [absent._asdict() for absent in self.absent],
+            "ignored_columns": list(self.ignored_columns),
+            "repeated_columns": list(self.repeated_columns),
+        }  # fmt: skip
+
+
+async def import_members(
+    database: Database,
+    content: bytes,
+    *,
+    cluster: str,
+    limits: Limits | None = None,
+    dry_run: bool = False,
+    announce: bool = True,
+    actor: str = "cli",
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    progress: Progress = lambda done, total: None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> ImportResult:
+    """Takes over a cluster's register from the bytes of a file.
+
+    Raises a `FileRefused`, `NoHeaderRow` or `NoSuchCluster` before anything is changed. A row that cannot be
+    taken is refused in the result; the others are taken. The same file twice changes nothing.
+    """
+    cause = f"import:{hashlib.sha256(content).hexdigest()[:24]}"
+    async with database.connection() as connection:
+        found = await clusters.by_slug(connection, cluster)
+    if found is None:
+        raise NoSuchCluster(f"cluster: there is no cluster {cluster!r}; `cumulo cluster list` shows them",
+                            field="cluster")  # fmt: skip
+    result = ImportResult(cluster, dry_run)
+    now = Circumstances(found, day_in(found.zone, clock()), announce)
+
+    def open_unit() -> AbstractAsyncContextManager[Unit]:
+        return database.unit(actor=actor, cause=cause, now=clock())
+
+    with await asyncio.to_thread(spreadsheets.read, content, limits or Limits()) as table:
+        columns = columns_of(table.rows())
+        result.ignored_columns, result.repeated_columns = columns.ignored, columns.repeated
+        total = sum(1 for number, _ in table.rows() if number > columns.row)
+        known, done = Known(), 0
+        rows = _below(table, columns.row)
+        reader = Reader(columns, found.country)
+        progress(0, total)
+        while part := list(islice(rows, chunk_rows)):
+            result.rows += await _taken_over(open_unit, now, reader, part, known, dry_run)
+            done += len(part)
+            progress(done, total)
+    async with database.connection() as connection:
+        result.absent = await views.absent_from(connection, found.id, known.touched_ids())
+    return result
+
+
+def _below(table: Table, header: int) -> Iterator[spreadsheets.Row]:
+    return (row for row in table.rows() if row[0] > header)
+
+
+def _entries(reader: Reader, part: Sequence[spreadsheets.Row]) -> list[Entry]:
+    return [entry for number, cells in part if (entry := reader.entry(number, cells)) is not None]
+
+
+async def _taken_over(
+    open_unit: OpenUnit,
+    now: Circumstances,
+    reader: Reader,
+    part: Sequence[spreadsheets.Row],
+    known: Known,
+    dry_run: bool,
+) -> list[RowResult]:
+    """One part in one transaction, planned anew when a concurrent writer got in between; else row by row."""
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        layer = Known(known)
+        try:
+            async with open_unit() as unit:
+                results = await import_entries(unit, now, _entries(reader, part), layer, dry_run=dry_run)
+            layer.keep()
+            return results
+        except _AGAIN as error:
+            if attempt == ATTEMPTS - 1 and isinstance(error, TRANSIENT) and not isinstance(error, _BETWEEN_WRITERS):
+                raise
+            reason = "somebody else wrote the same at the same time; import the file again"
+            if isinstance(error, TRANSIENT):
+                await asyncio.sleep(0.1 * 2**attempt)
+        except _ABOUT_A_ROW as error:
+            reason = f"the database does not take it: {error}"
+            break
+    if len(part) > 1:
+        return [row for one in part for row in await _taken_over(open_unit, now, reader, [one], known, dry_run)]
+    return [
+        RowResult(entry.number, "refused", entry.name, None, (*entry.reasons, reason), tuple(entry.warnings))
+        for entry in _entries(reader, part)
+    ]

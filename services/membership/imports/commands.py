@@ -1,0 +1,194 @@
+"""Takes over a part of a cluster's register: match, decide, save, record, in one transaction of its caller.
+
+All statements take the whole part at once. With `dry_run` everything is decided and nothing is written.
+Never opens, commits or reads a clock.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import uuid_utils.compat as uuid_utils
+
+from services.membership.imports.domain.entries import Entry
+from services.membership.imports.domain.matching import Known, Match
+from services.membership.imports.domain.planning import Circumstances, Ids, Outcome, Plan, planned
+from services.membership.memberships import store as memberships
+from services.membership.memberships.domain import Membership
+from services.membership.organizations import commands as organization_commands
+from services.membership.organizations import store as organizations
+from services.membership.organizations.domain import Candidate, Organization
+from services.membership.people import store as people
+from services.membership.people.domain import Person
+from services.membership.recording import Logged, log_changes, records
+from shared.messaging.outbox import Erased, Record, record
+from shared.postgres.pool import Unit
+
+ONE_IMPORT_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('membership.import', 0))"
+"""Two imports in the same moment would both find no organisation of a name; edits by hand are not held up."""
+PLAN_FOR_THE_VALUES = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
+"""A plan that was made while the tables were empty must not stay while they fill."""
+
+
+class RowResult(NamedTuple):
+    """What became of one row. `changes` maps fields to (old, new)."""
+
+    number: int
+    outcome: Outcome
+    name: str
+    organization_id: UUID | None = None
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    changes: dict[str, tuple[Any, Any]] | None = None
+
+
+async def import_entries(
+    unit: Unit, now: Circumstances, entries: Sequence[Entry], known: Known, *, dry_run: bool
+) -> list[RowResult]:
+    """Takes over these rows. `known` is the layer of this part: to be kept by the caller after the commit.
+
+    A unique violation means that somebody else registered the same at the same time: to be done again.
+    """
+    if not dry_run:
+        await unit.connection.execute(ONE_IMPORT_AT_A_TIME)
+    await unit.connection.execute(PLAN_FOR_THE_VALUES)
+    known.learn(
+        await organizations.candidates(
+            unit.connection,
+            [(entry.country, entry.tax_number) for entry in entries if entry.tax_number is not None],
+            {entry.name_key for entry in entries if entry.name_key},
+        )
+    )
+    matches = [_meant(entry, known) for entry in entries]
+    stored = await _Stored.of(unit, now, {m.id for m in matches if m is not None and m.id is not None}, dry_run)
+    plans = [
+        plan
+        for entry, match in zip(entries, matches, strict=True)
+        if (plan := _plan(entry, match, stored, now, known)) is not None
+    ]
+    if not dry_run:
+        await _save(unit, [plan for plan in plans if plan.outcome in ("new", "changed")])
+    return [_result(plan) for plan in plans]
+
+
+class _Stored(NamedTuple):
+    """The rows behind the matched organisations, locked unless nothing will be written."""
+
+    organizations: dict[UUID, Organization]
+    memberships: dict[UUID, Membership]
+    people: dict[UUID, list[Person]]
+
+    @classmethod
+    async def of(cls, unit: Unit, now: Circumstances, ids: set[UUID], dry_run: bool) -> "_Stored":
+        if not ids:
+            return cls({}, {}, {})
+        wanted = sorted(ids)
+        read = organizations.load if dry_run else organizations.lock
+        found = {o.id: o for o in await read(unit.connection, wanted)}
+        belonging = await memberships.lock_pairs(unit.connection, now.cluster.id, wanted)
+        representatives: dict[UUID, list[Person]] = {}
+        for person in await people.lock_of(unit.connection, wanted):
+            representatives.setdefault(person.organization_id, []).append(person)
+        return cls(found, {m.organization_id: m for m in belonging}, representatives)
+
+
+def _meant(entry: Entry, known: Known) -> Match | None:
+    """Whom an entry means among what is stored; None when only its own file can tell."""
+    match = known.meant_by(entry)
+    return match if match.id is not None else None
+
+
+def _plan(entry: Entry, match: Match | None, stored: _Stored, now: Circumstances, known: Known) -> Plan:
+    # once more: an earlier row of this part may have made the organisation
+    match = match or known.meant_by(entry)
+    if match.reason is not None:
+        entry.reasons.append(match.reason)
+    if match.warning is not None:
+        entry.warnings.append(match.warning)
+    if match.id is not None and (first := known.touched(match.id)) is not None:
+        if entry.said == first.said and not entry.reasons:
+            return _repeated(entry, first.row)
+        entry.reasons.append(f"it is the same organisation as row {first.row}")
+    elif match.id is not None:
+        known.touch(match.id, entry)
+    if entry.reasons:
+        return Plan(entry, "refused")
+    ids = Ids(uuid_utils.uuid7(), uuid_utils.uuid7(), uuid_utils.uuid7())
+    id_ = match.id
+    organization = stored.organizations.get(id_) if id_ is not None else None
+    membership = stored.memberships.get(id_) if id_ is not None else None
+    plan = planned(entry, organization, membership, stored.people.get(id_, []) if id_ is not None else [], ids, now)
+    if plan.organization is not None and plan.organization_is_new:
+        made = plan.organization
+        known.add(Candidate(made.id, made.country, made.tax_number, entry.name_key, made.state))
+        known.touch(made.id, entry)
+    return plan
+
+
+def _repeated(entry: Entry, row: int) -> Plan:
+    entry.warnings[:] = [f"it repeats row {row}"]
+    return Plan(entry, "same")
+
+
+def _result(plan: Plan) -> RowResult:
+    entry = plan.entry
+    return RowResult(
+        entry.number,
+        plan.outcome,
+        entry.name,
+        plan.organization.id if plan.organization else None,
+        tuple(entry.reasons),
+        tuple(entry.warnings),
+        plan.changes or None,
+    )
+
+
+async def _save(unit: Unit, plans: Sequence[Plan]) -> None:
+    if not plans:
+        return
+    new = [plan for plan in plans if plan.organization_is_new]
+    if new:
+        distinct = await organization_commands.with_distinct_slugs(unit, [_organization(plan) for plan in new])
+        for plan, organization in zip(new, distinct, strict=True):
+            plan.organization = organization
+        await organizations.insert(unit.connection, distinct)
+    changed = [_organization(plan) for plan in plans if plan.differences]
+    if changed:
+        await organizations.update(unit.connection, changed)
+    if joined := [plan.membership for plan in plans if plan.membership and plan.membership_is_new]:
+        await memberships.insert(unit.connection, joined)
+    if moved := [plan.membership for plan in plans if plan.membership and not plan.membership_is_new]:
+        await memberships.update(unit.connection, moved)
+    if met := [plan.person for plan in plans if plan.person and plan.person_is_new]:
+        await people.insert(unit.connection, met)
+    if described := [plan.person for plan in plans if plan.person and not plan.person_is_new]:
+        await people.update(unit.connection, described)
+    await log_changes(
+        unit,
+        [
+            Logged("organization", plan.organization.id, plan.organization.version, None, plan.differences)
+            for plan in plans
+            if plan.organization and plan.differences
+        ],
+    )
+    await record(unit, [item for plan in plans for item in _records(plan)])
+
+
+def _organization(plan: Plan) -> Organization:
+    assert plan.organization is not None
+    return plan.organization
+
+
+def _records(plan: Plan) -> list[Record | Erased]:
+    items: list[Record | Erased] = []
+    if plan.organization is not None and plan.organization_facts:
+        items += records(
+            plan.organization.id, plan.organization.version, plan.organization_facts, plan.organization.published()
+        )
+    if plan.membership is not None and plan.membership_facts:
+        items += records(
+            plan.membership.id, plan.membership.version, plan.membership_facts, plan.membership.published()
+        )
+    if plan.person is not None:
+        items.append(Record(str(plan.person.id), plan.person.version, plan.person.published()))
+    return items

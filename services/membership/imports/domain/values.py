@@ -1,0 +1,245 @@
+"""What people write into cells, in Spanish or English, as codes, days and clean text.
+
+Pure. Each function names the field and the reason when it refuses; caches only what repeats in columns.
+"""
+
+import re
+import unicodedata
+from datetime import date, timedelta
+from functools import lru_cache
+
+from babel import Locale
+
+from shared.contracts.membership import Category, ChainPosition, OrganizationType
+from shared.postgres.values import sort_key
+from shared.refusal import Refusal
+
+
+class UnreadableCell(Refusal):
+    """A cell holds something that its field cannot be."""
+
+
+_BLANK = frozenset({"", "-", "--", "---", "—", "–", "n/a", "n/d", "s/d", "s/n", "n.a.", "n.d.", "s.d.", "#n/a"})
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ERROR = re.compile(r"^#(REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|¡REF!|¡VALOR!|¿NOMBRE\?|¡DIV/0!|SPILL!|CALC!)$", re.I)
+MAX_LINE = 300
+
+
+def line(field: str, cell: str) -> str | None:
+    """One line of clean text, None when the cell says nothing. Raises `UnreadableCell`."""
+    if not (cell.isascii() and cell.isprintable()):
+        cell = _INVISIBLE.sub("", unicodedata.normalize("NFC", cell))
+    text = " ".join(cell.split())
+    if text.lower() in _BLANK:
+        return None
+    if _CONTROL.search(text):
+        raise UnreadableCell(f"{field}: has a control character", field=field)
+    if len(text) > MAX_LINE:
+        raise UnreadableCell(f"{field}: has {len(text)} characters; at most {MAX_LINE}", field=field)
+    if _ERROR.match(text):
+        raise UnreadableCell(f"{field}: the cell has the error {text}", field=field)
+    if text[0] == "=":
+        raise UnreadableCell(f"{field}: the cell holds a formula, not its value", field=field)
+    return text
+
+
+_TYPES: dict[str, OrganizationType] = {
+    **dict.fromkeys(("company", "empresa", "empresas", "compania", "firma", "sociedad", "business", "firm", "industria",
+                     "corporation", "enterprise"), "company"),
+    **dict.fromkeys(("university", "universidad", "universidad tecnologica", "institucion educativa", "academia",
+                     "academica", "escuela", "instituto tecnologico", "tecnologico", "educacion", "educational",
+                     "academic", "college"), "university"),
+    **dict.fromkeys(("research centre", "research center", "centro de investigacion", "investigacion", "research",
+                     "research institute", "instituto de investigacion"), "research_centre"),
+    **dict.fromkeys(("government", "gobierno", "dependencia", "gubernamental", "public", "sector publico",
+                     "dependencia de gobierno", "secretaria", "ayuntamiento", "public sector"), "government"),
+    **dict.fromkeys(("association", "asociacion", "camara", "chamber", "asociacion civil", "ac", "ong", "ngo",
+                     "organismo", "organismo empresarial", "camara empresarial"), "association"),
+}  # fmt: skip
+_TIERS: dict[ChainPosition, str] = {"tier1": "1", "tier2": "2", "tier3": "3"}
+_POSITIONS: dict[str, ChainPosition] = {
+    **dict.fromkeys(("oem", "oems", "armadora", "armadoras", "ensambladora", "vehicle maker", "carmaker", "automaker",
+                     "maker", "armador"), "oem"),
+    **{f"{word}{number}": code
+       for code, number in _TIERS.items()
+       for word in ("tier", "tier ", "t", "t ", "nivel ", "n", "n ", "proveedor tier ", "proveedor nivel ", "level ",
+                    "proveedor ", "supplier tier ", "")},
+    **{f"{word}{'i' * int(number)}": code
+       for code, number in _TIERS.items()
+       for word in ("tier ", "nivel ", "")},
+    **dict.fromkeys(("tier1", "tier 1 supplier"), "tier1"),
+    "tier 2 supplier": "tier2",
+    "tier 3 supplier": "tier3",
+    **dict.fromkeys(("service", "services", "servicio", "servicios", "empresa de servicios", "proveedor de servicios",
+                     "service company", "service provider", "prestador de servicios"), "service"),
+    **dict.fromkeys(("raw material", "raw materials", "materia prima", "materias primas",
+                     "proveedor de materia prima"), "raw_material"),
+}  # fmt: skip
+_CATEGORIES: dict[str, Category] = {
+    **dict.fromkeys(("associate", "asociado", "asociada", "socio", "socia", "miembro", "member", "full", "full member",
+                     "asociado activo", "socio activo", "titular", "associate member"), "associate"),
+    **dict.fromkeys(("affiliate", "afiliado", "afiliada", "affiliated", "affiliate member"), "affiliate"),
+    **dict.fromkeys(("honorary", "honorario", "honoraria", "honor", "de honor", "honorary member", "socio honorario",
+                     "miembro honorario"), "honorary"),
+}  # fmt: skip
+_LANGUAGES = {
+    **dict.fromkeys(("es", "espanol", "spanish", "castellano", "esp", "es mx", "spa"), "es"),
+    **dict.fromkeys(("en", "ingles", "english", "ing", "eng", "en us"), "en"),
+}
+
+
+def _plain(text: str) -> str:
+    return sort_key(text.replace("ñ", "n").replace("Ñ", "N").replace("_", " "))
+
+
+@lru_cache(maxsize=4096)
+def organization_type(text: str) -> OrganizationType:
+    """ "Centro de investigación" -> "research_centre". Raises `UnreadableCell`."""
+    found = _TYPES.get(_plain(text))
+    if found is None:
+        raise UnreadableCell(
+            f"type: {text!r} is none of company, university, research centre, government, association", field="type"
+        )
+    return found
+
+
+_BETWEEN = re.compile(r"\s*[/,;+&|]\s*|\s+(?:y|e|and|con)\s+", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def positions(text: str) -> frozenset[ChainPosition]:
+    """ "Tier 1 / Tier 2", "T1 y 2", "OEM" -> codes. Raises `UnreadableCell`."""
+    found: set[ChainPosition] = set()
+    for part in _BETWEEN.split(text.strip()):
+        if plain := _plain(part):
+            code = _POSITIONS.get(plain)
+            if code is None:
+                raise UnreadableCell(
+                    f"positions: {part!r} is none of OEM, Tier 1, Tier 2, Tier 3, service, raw material",
+                    field="positions",
+                )
+            found.add(code)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def category(text: str) -> Category:
+    """ "Afiliada" -> "affiliate". Raises `UnreadableCell`."""
+    found = _CATEGORIES.get(_plain(text))
+    if found is None:
+        raise UnreadableCell(f"category: {text!r} is none of associate, affiliate, honorary", field="category")
+    return found
+
+
+@lru_cache(maxsize=256)
+def language(text: str) -> str:
+    """ "Inglés" -> "en". Raises `UnreadableCell`."""
+    found = _LANGUAGES.get(_plain(text))
+    if found is None:
+        raise UnreadableCell(f"language: {text!r} is neither es nor en", field="language")
+    return found
+
+
+_ALPHA3 = {"MEX": "MX", "COL": "CO", "IND": "IN", "USA": "US", "ESP": "ES", "BRA": "BR", "BLR": "BY", "ZAF": "ZA",
+           "CAN": "CA", "DEU": "DE", "JPN": "JP", "CHN": "CN", "KOR": "KR", "FRA": "FR", "ITA": "IT"}  # fmt: skip
+_OTHER_COUNTRIES = {"eua": "US", "eeuu": "US", "ee uu": "US", "e u a": "US", "e u": "US", "estados unidos": "US",
+                    "united states of america": "US", "estados unidos mexicanos": "MX", "mejico": "MX",
+                    "u s a": "US", "u s": "US", "belarus": "BY", "corea": "KR", "korea": "KR"}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _countries() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for locale in ("es", "en"):
+        for code, name in Locale(locale).territories.items():
+            if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "UN", "XA", "XB", "QO", "ZZ"):
+                found[_plain(name)] = code
+                found[code.lower()] = code
+    return found | {key.lower(): code for key, code in _ALPHA3.items()} | _OTHER_COUNTRIES
+
+
+@lru_cache(maxsize=1024)
+def country(text: str) -> str:
+    """ "México", "MEX", "mx" -> "MX" (ISO 3166-1). Raises `UnreadableCell`."""
+    found = _countries().get(_plain(text))
+    if found is None:
+        raise UnreadableCell(f"country: {text!r} is not a country (name or code of ISO 3166-1)", field="country")
+    return found
+
+
+_ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$")
+_DAY_FIRST = re.compile(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})$")
+_MONTH_NAME = re.compile(r"^(\d{1,2})(?: de |[-/. ])([a-záéíóú]{3,10})\.?(?: del? |[-/., ]+)(\d{4})$", re.IGNORECASE)
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        ("ene jan enero january", "feb febrero february", "mar marzo march", "abr apr abril april", "may mayo",
+         "jun junio june", "jul julio july", "ago aug agosto august", "sep sept septiembre setiembre september",
+         "oct octubre october", "nov noviembre november", "dic dec diciembre december"), start=1)
+    for name in names.split()
+}  # fmt: skip
+_SERIAL_ZERO = date(1899, 12, 30)
+"""Day 0 of Excel's serial numbers, with its leap year 1900 that never was, right from 1 March 1900."""
+
+
+@lru_cache(maxsize=8192)
+def day(field: str, text: str) -> date:
+    """A calendar day: ISO 8601, dd/mm/yyyy, "1 de marzo de 2020", an Excel serial number. Raises `UnreadableCell`.
+
+    A day between 1950 and 2199; anything else is a slip of the pen.
+    """
+    found: date | None = None
+    try:
+        if match := _ISO.match(text):
+            found = date(int(match[1]), int(match[2]), int(match[3]))
+        elif match := _DAY_FIRST.match(text):
+            year = int(match[3])
+            found = date(
+                year + 2000 if year < 70 else year + 1900 if year < 100 else year, int(match[2]), int(match[1])
+            )
+        elif (match := _MONTH_NAME.match(text)) and (month := _MONTHS.get(_plain(match[2]))):
+            found = date(int(match[3]), month, int(match[1]))
+        elif re.match(r"^\d{5}(\.\d+)?$", text):
+            found = _SERIAL_ZERO + timedelta(days=int(float(text)))
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise UnreadableCell(f"{field}: {text!r} is not a day; write dd/mm/yyyy or yyyy-mm-dd", field=field)
+    if not 1950 <= found.year <= 2199:
+        raise UnreadableCell(f"{field}: {found} is not between 1950 and 2199", field=field)
+    return found
+
+
+_MAIL = re.compile(r"^[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]{1,63}(\.[^\s@<>\"(),:;\[\]\\.]{1,63})+$")
+_MAIL_IN_BRACKETS = re.compile(r"<([^<>]+)>")
+
+
+def mail(text: str) -> tuple[str | None, str | None]:
+    """An address and a warning: of several the first is taken; one that is none gives None."""
+    if match := _MAIL_IN_BRACKETS.search(text):
+        text = match[1]
+    addresses = [part for part in re.split(r"[;,\s/]+", text.removeprefix("mailto:")) if part]
+    for address in addresses:
+        if len(address) <= 254 and _MAIL.match(address):
+            return address, (f"mail: of several addresses {address} was taken" if len(addresses) > 1 else None)
+    return None, f"mail: {text!r} is not an address; no representative was kept"
+
+
+def same_but_shouted(new: str, old: str) -> bool:
+    """Whether a text is the old one in capitals or small letters only, accents lost: then the old one stays."""
+    return (new.isupper() or new.islower()) and not old.isupper() and _plain(new) == _plain(old)
+
+
+def is_total(text: str) -> bool:
+    """Whether a row that begins with this sums up others."""
+    plain = _plain(text)
+    return plain in _TOTALS or plain.startswith(("total de ", "total of ", "total general", "grand total"))
+
+
+_TOTALS = frozenset({"total", "totales", "totals", "suma", "sum", "subtotal", "subtotales", "gran total"})
+
+__all__ = [
+    "UnreadableCell", "category", "country", "day", "is_total", "language", "line", "mail", "organization_type",
+    "positions", "same_but_shouted",
+]  # fmt: skip

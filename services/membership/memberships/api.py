@@ -1,0 +1,147 @@
+"""Memberships over HTTP: parse, call one command or one read, answer."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
+from services.membership.memberships import commands, store
+from services.membership.memberships.domain import Membership, NoSuchMembership
+from shared.contracts.membership import Category, Standing
+from shared.http.edge import Caller, Serving, unit_of
+from shared.http.inputs import Day, OptionalLine
+
+router = APIRouter(prefix="/membership/memberships", tags=["memberships"])
+
+
+class Application(BaseModel):
+    """An organisation asks to join a cluster; without a day it is today in the cluster's zone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: UUID
+    cluster_id: UUID
+    category: Category = "associate"
+    effective: Day | None = None
+    note: OptionalLine = None
+
+
+class Step(BaseModel):
+    """From which day a step counts, and why it was taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    effective: Day | None = None
+    note: OptionalLine = None
+
+
+class Activation(Step):
+    """Coming into force; `announce` is false when nobody is to be greeted."""
+
+    category: Category | None = None
+    announce: bool = True
+
+
+class MembershipView(BaseModel):
+    """A membership as it is answered; `until` is the first day on which it is no longer in force."""
+
+    id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+    category: Category
+    standing: Standing
+    applied_on: date | None
+    approved_on: date | None
+    since: date | None
+    until: date | None
+    version: int
+
+
+class BandView(BaseModel):
+    """Days in force in one category."""
+
+    category: Category
+    since: date
+    until: date | None
+
+
+class MembershipLife(MembershipView):
+    """One membership with all its days in force."""
+
+    bands: list[BandView]
+
+
+def _values(membership: Membership) -> dict[str, object]:
+    return {name: getattr(membership, name) for name in MembershipView.model_fields}
+
+
+def _life(membership: Membership, response: Response) -> MembershipLife:
+    tagged(response, membership.version)
+    bands = [BandView(category=b.category, since=b.since, until=b.until) for b in membership.bands]
+    return MembershipLife.model_validate({**_values(membership), "bands": bands})
+
+
+@router.post("", status_code=201, summary="Apply for membership")
+async def apply(request: Request, response: Response, caller: Caller, body: Application) -> MembershipLife:
+    async with unit_of(request, caller) as unit:
+        membership = await commands.apply_for_membership(unit, **body.model_dump())
+    return _life(membership, response)
+
+
+@router.get("", summary="Memberships, a page at a time")
+async def memberships(
+    service: Serving, caller: Caller, after: After = None, limit: Limit = 100,
+    cluster_id: Annotated[UUID | None, Query()] = None, organization_id: Annotated[UUID | None, Query()] = None,
+    standing: Annotated[Standing | None, Query()] = None,
+) -> Page[MembershipView]:  # fmt: skip
+    async with service.database.connection() as connection:
+        rows = await store.page(
+            connection, after, limit + 1, cluster_id=cluster_id, organization_id=organization_id, standing=standing
+        )
+    items = [MembershipView.model_validate(_values(row)) for row in rows[:limit]]
+    return Page(items=items, next=rows[limit - 1].id if len(rows) > limit else None)
+
+
+@router.get("/{membership_id}", summary="One membership with its days in force")
+async def membership(service: Serving, response: Response, caller: Caller, membership_id: UUID) -> MembershipLife:
+    async with service.database.connection() as connection:
+        rows = await store.load(connection, [membership_id])
+    if not rows:
+        raise NoSuchMembership(f"there is no membership {membership_id}", field="membership_id")
+    return _life(rows[0], response)
+
+
+@router.post("/{membership_id}/approve", summary="Accept an application")
+async def approve(
+    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    body: Step | None = None,
+) -> MembershipLife:  # fmt: skip
+    step = body or Step()
+    async with unit_of(request, caller) as unit:
+        changed = await commands.approve_membership(unit, membership_id, expected=expected, **step.model_dump())
+    return _life(changed, response)
+
+
+@router.post("/{membership_id}/activate", summary="Bring a membership into force")
+async def activate(
+    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    body: Activation | None = None,
+) -> MembershipLife:  # fmt: skip
+    step = body or Activation()
+    async with unit_of(request, caller) as unit:
+        changed = await commands.activate_membership(unit, membership_id, expected=expected, **step.model_dump())
+    return _life(changed, response)
+
+
+@router.post("/{membership_id}/resign", summary="End a membership")
+async def resign(
+    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    body: Step | None = None,
+) -> MembershipLife:  # fmt: skip
+    step = body or Step()
+    async with unit_of(request, caller) as unit:
+        changed = await commands.resign_membership(unit, membership_id, expected=expected, **step.model_dump())
+    return _life(changed, response)

@@ -1,0 +1,121 @@
+"""Use cases of memberships: apply, approve, activate, resign. Never opens, commits or reads a clock."""
+
+from collections.abc import Callable
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+import uuid_utils.compat as uuid_utils
+
+from services.membership.clusters import store as clusters
+from services.membership.decisions import still_at
+from services.membership.memberships import domain, store
+from services.membership.memberships.domain import AlreadyApplied, Decision, Membership, NoSuchMembership
+from services.membership.organizations import store as organizations
+from services.membership.recording import Logged, log_changes, records
+from shared.contracts.membership import Category
+from shared.messaging.outbox import record
+from shared.postgres.pool import Unit
+from shared.postgres.values import day_in
+from shared.refusal import Refusal
+
+_ONE_PER_PAIR = "membership_is_one_per_organization_and_cluster"
+
+
+class UnknownOrganization(Refusal):
+    """The organisation that is to join does not exist."""
+
+
+class UnknownCluster(Refusal):
+    """The cluster that is to be joined does not exist."""
+
+
+async def apply_for_membership(
+    unit: Unit,
+    *,
+    organization_id: UUID,
+    cluster_id: UUID,
+    category: Category = "associate",
+    effective: date | None = None,
+    note: str | None = None,
+) -> Membership:
+    """An organisation asks to join a cluster, the first time or again after a resignation.
+
+    Raises `UnknownOrganization`, `UnknownCluster`, `AlreadyApplied`, `AlreadyMember`, `BeforeTheLastStep`.
+    """
+    found = await clusters.load(unit.connection, [cluster_id])
+    if not found:
+        raise UnknownCluster(f"there is no cluster {cluster_id}", field="cluster_id")
+    if not await organizations.existing(unit.connection, [organization_id]):
+        raise UnknownOrganization(f"there is no organisation {organization_id}", field="organization_id")
+    locked = await store.lock_pairs(unit.connection, cluster_id, [organization_id])
+    present = locked[0] if locked else None
+    decision = domain.applied(
+        present, id_=uuid_utils.uuid7(), organization_id=organization_id, cluster_id=cluster_id, category=category,
+        on=effective or day_in(found[0].zone, unit.now),
+    )  # fmt: skip
+    if present is not None:
+        return await _save(unit, decision, note)
+    try:
+        await store.insert(unit.connection, [decision[0]])
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _ONE_PER_PAIR:
+            raise
+        raise AlreadyApplied("its application came in just now", field="organization_id") from None
+    return await _record(unit, decision, note)
+
+
+async def approve_membership(
+    unit: Unit, membership_id: UUID, *, effective: date | None = None, note: str | None = None,
+    expected: int | None = None,
+) -> Membership:  # fmt: skip
+    """The cluster accepts. Raises `NoSuchMembership`, `NotApplied`, `BeforeTheLastStep`, `ChangedMeanwhile`."""
+    return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.approved(m, on=on))
+
+
+async def activate_membership(
+    unit: Unit, membership_id: UUID, *, category: Category | None = None, announce: bool = True,
+    effective: date | None = None, note: str | None = None, expected: int | None = None,
+) -> Membership:  # fmt: skip
+    """It comes into force.
+
+    Raises `NoSuchMembership`, `AlreadyMember`, `NotApproved`, `BeforeTheLastStep`, `ChangedMeanwhile`.
+    """
+    return await _step(
+        unit, membership_id, effective, note, expected,
+        lambda m, on: domain.activated(m, on=on, category=category, announce=announce),
+    )  # fmt: skip
+
+
+async def resign_membership(
+    unit: Unit, membership_id: UUID, *, effective: date | None = None, note: str | None = None,
+    expected: int | None = None,
+) -> Membership:  # fmt: skip
+    """It ends. Raises `NoSuchMembership`, `NotAMember`, `BeforeTheLastStep`, `ChangedMeanwhile`."""
+    return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.resigned(m, on=on))
+
+
+async def _step(
+    unit: Unit, membership_id: UUID, effective: date | None, note: str | None, expected: int | None,
+    decide: Callable[[Membership, date], Decision],
+) -> Membership:  # fmt: skip
+    locked = await store.lock(unit.connection, [membership_id])
+    if not locked:
+        raise NoSuchMembership(f"there is no membership {membership_id}", field="membership_id")
+    still_at(locked[0].version, expected)
+    if effective is None:
+        [cluster] = await clusters.load(unit.connection, [locked[0].cluster_id])
+        effective = day_in(cluster.zone, unit.now)
+    return await _save(unit, decide(locked[0], effective), note)
+
+
+async def _save(unit: Unit, decision: Decision, note: str | None) -> Membership:
+    await store.update(unit.connection, [decision[0]])
+    return await _record(unit, decision, note)
+
+
+async def _record(unit: Unit, decision: Decision, note: str | None) -> Membership:
+    membership, facts = decision
+    await log_changes(unit, [Logged("membership", membership.id, membership.version, note)])
+    await record(unit, records(membership.id, membership.version, facts, membership.published()))
+    return membership

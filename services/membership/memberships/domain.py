@@ -1,0 +1,216 @@
+"""The life of a membership: applied, approved, active, resigned, and again; one per organisation and cluster.
+
+Pure: a function per command takes the present membership (None before the first) and gives the next one
+with its facts, or raises a named refusal. Bands hold the days in force and never overlap.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import get_args
+from uuid import UUID
+
+from services.membership.decisions import Decided
+from shared.contracts.membership import (
+    Category,
+    MembershipActivated,
+    MembershipApplied,
+    MembershipApproved,
+    MembershipCategoryChanged,
+    MembershipResigned,
+    Origin,
+    Standing,
+    StandingState,
+)
+from shared.refusal import Conflict, NotFound
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+IN_FORCE: frozenset[Standing] = frozenset({"active", "grace"})
+
+
+class NoSuchMembership(NotFound):
+    """No membership has this id."""
+
+
+class AlreadyMember(Conflict):
+    """The organisation belongs to the cluster already."""
+
+
+class AlreadyApplied(Conflict):
+    """Its application is there already."""
+
+
+class NotApplied(Conflict):
+    """There is no application to approve."""
+
+
+class NotApproved(Conflict):
+    """Nothing was approved that could come into force."""
+
+
+class NotAMember(Conflict):
+    """The membership is not in force, so that nobody can resign from it."""
+
+
+class BeforeTheLastStep(Conflict):
+    """The day lies before what happened last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Days in force in one category: `until` is the first day without it, None while open."""
+
+    category: Category
+    since: date
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An organisation's membership in one cluster. `since` and `until` are those of its last time in force."""
+
+    id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+    category: Category
+    standing: Standing
+    applied_on: date | None
+    approved_on: date | None
+    since: date | None
+    until: date | None
+    bands: tuple[Band, ...]
+    version: int
+
+    def published(self) -> StandingState:
+        """The record for the state topic."""
+        return StandingState(
+            membership_id=self.id,
+            organization_id=self.organization_id,
+            cluster_id=self.cluster_id,
+            category=self.category,
+            standing=self.standing,
+            since=self.since,
+            until=self.until,
+        )
+
+
+Decision = tuple[Membership, list[Decided]]
+
+
+def applied(
+    present: Membership | None, *, id_: UUID, organization_id: UUID, cluster_id: UUID, category: Category, on: date
+) -> Decision:
+    """The organisation asks to join; after a resignation it asks again.
+
+    Raises `AlreadyApplied`, `AlreadyMember`, `BeforeTheLastStep`.
+    """
+    if present is None:
+        present = Membership(id_, organization_id, cluster_id, category, "applied", None, None, None, None, (), 0)
+    elif present.standing in ("applied", "approved"):
+        raise AlreadyApplied(f"its application of {present.applied_on} is {present.standing}", field="organization_id")
+    else:
+        _refuse_while_in_force(present)
+        _refuse_before(on, present.until, "it was a member until")
+    after = replace(
+        present, category=category, standing="applied", applied_on=on, approved_on=None, since=None, until=None,
+        version=present.version + 1,
+    )  # fmt: skip
+    return after, [Decided(MembershipApplied(**_names(after), category=category), on)]
+
+
+def approved(present: Membership, *, on: date) -> Decision:
+    """The cluster accepts the application. Raises `NotApplied`, `BeforeTheLastStep`."""
+    if present.standing != "applied":
+        raise NotApplied(f"there is no application to approve; the membership is {present.standing}")
+    _refuse_before(on, present.applied_on, "it applied on")
+    after = replace(present, standing="approved", approved_on=on, version=present.version + 1)
+    return after, [Decided(MembershipApproved(**_names(after), category=after.category), on)]
+
+
+def activated(
+    present: Membership, *, on: date, category: Category | None = None, origin: Origin = "application",
+    announce: bool = True,
+) -> Decision:  # fmt: skip
+    """The membership is in force from `on` on: after an approval, or again after a resignation.
+
+    Raises `AlreadyMember`, `NotApproved`, `BeforeTheLastStep`.
+    """
+    _refuse_while_in_force(present)
+    if present.standing not in ("approved", "resigned"):
+        raise NotApproved(f"it has to be approved first; the membership is {present.standing}")
+    _refuse_before(on, present.approved_on, "it was approved on")
+    return _in_force(present, category or present.category, on, origin, announce)
+
+
+def taken_over(
+    present: Membership | None, *, id_: UUID, organization_id: UUID, cluster_id: UUID, category: Category, on: date,
+    announce: bool,
+) -> Decision:  # fmt: skip
+    """A register says that the organisation is a member since `on`; no application is needed.
+
+    Raises `AlreadyMember` and `BeforeTheLastStep` (a register that is older than its resignation).
+    """
+    if present is None:
+        present = Membership(id_, organization_id, cluster_id, category, "approved", None, None, None, None, (), 0)
+    _refuse_while_in_force(present)
+    return _in_force(present, category, on, "import", announce)
+
+
+def recategorised(present: Membership, *, category: Category, on: date) -> Decision:
+    """From `on` on it has another category; the same category makes no fact. Raises `NotAMember`."""
+    last = _open_band(present)
+    if category == last.category:
+        return present, []
+    effective = max(on, last.since)
+    if last.since == effective:
+        bands = (*present.bands[:-1], Band(category, effective))
+    else:
+        bands = (*present.bands[:-1], Band(last.category, last.since, effective), Band(category, effective))
+    after = replace(present, category=category, bands=bands, version=present.version + 1)
+    fact = MembershipCategoryChanged(**_names(after), category=category, previous=last.category)
+    return after, [Decided(fact, effective)]
+
+
+def resigned(present: Membership, *, on: date) -> Decision:
+    """It is no longer in force from `on` on. Raises `NotAMember`, `BeforeTheLastStep`."""
+    last = _open_band(present)
+    if on <= last.since:
+        raise BeforeTheLastStep(f"effective: it is in force since {last.since}; it cannot end on {on}",
+                                field="effective")  # fmt: skip
+    bands = (*present.bands[:-1], Band(last.category, last.since, on))
+    after = replace(present, standing="resigned", until=on, bands=bands, version=present.version + 1)
+    return after, [Decided(MembershipResigned(**_names(after), category=after.category), on)]
+
+
+def _in_force(present: Membership, category: Category, on: date, origin: Origin, announce: bool) -> Decision:
+    if present.bands:
+        _refuse_before(on, present.bands[-1].until, "it was a member until")
+    bands = (*present.bands, Band(category, on))
+    after = replace(
+        present, category=category, standing="active", since=on, until=None, bands=bands, version=present.version + 1
+    )
+    fact = MembershipActivated(**_names(after), category=category, origin=origin, announce=announce)
+    return after, [Decided(fact, on)]
+
+
+def _open_band(present: Membership) -> Band:
+    if present.standing not in IN_FORCE or not present.bands or present.bands[-1].until is not None:
+        raise NotAMember(f"it is not in force; the membership is {present.standing}")
+    return present.bands[-1]
+
+
+def _refuse_while_in_force(present: Membership) -> None:
+    if present.standing in IN_FORCE:
+        raise AlreadyMember(f"it is a member since {present.since}", field="organization_id")
+
+
+def _refuse_before(on: date, earlier: date | None, what: str) -> None:
+    if earlier is not None and on < earlier:
+        raise BeforeTheLastStep(f"effective: {what} {earlier}, so {on} is too early", field="effective")
+
+
+def _names(membership: Membership) -> dict[str, UUID]:
+    return {
+        "membership_id": membership.id,
+        "organization_id": membership.organization_id,
+        "cluster_id": membership.cluster_id,
+    }

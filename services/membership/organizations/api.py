@@ -1,0 +1,147 @@
+"""Organisations over HTTP: parse, call one command or one read, answer."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
+from services.membership.organizations import commands, store
+from services.membership.organizations.domain import NoSuchOrganization, Organization
+from shared.contracts.membership import ChainPosition, OrganizationType
+from shared.http.edge import Caller, Serving, unit_of
+from shared.http.inputs import Country, Day, Line, OptionalLine
+
+router = APIRouter(prefix="/membership/organizations", tags=["organizations"])
+
+Positions = Annotated[set[ChainPosition], Field(max_length=6)]
+State = Annotated[str | None, Query(pattern=r"^[A-Z0-9]{1,3}$")]
+
+
+class NewOrganization(BaseModel):
+    """What registering takes. `state` is a name or an ISO 3166-2 code without the country."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    legal_name: Line
+    trade_name: OptionalLine = None
+    type: OrganizationType = "company"
+    country: Country = "MX"
+    state: OptionalLine = None
+    city: OptionalLine = None
+    tax_number: OptionalLine = None
+    positions: Positions = set()
+    effective: Day | None = None
+
+
+class OrganizationChange(BaseModel):
+    """New values of some fields; what is not named stays as it is. `note` says why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    legal_name: Line | None = None
+    trade_name: Line | None = None
+    type: OrganizationType | None = None
+    country: Country | None = None
+    state: OptionalLine = None
+    city: OptionalLine = None
+    tax_number: OptionalLine = None
+    positions: Positions | None = None
+    effective: Day | None = None
+    note: OptionalLine = None
+
+    @model_validator(mode="after")
+    def _not_emptied(self) -> "OrganizationChange":
+        for name in ("legal_name", "trade_name", "type", "country", "positions"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be empty")
+        return self
+
+    def values(self) -> dict[str, Any]:
+        """The fields of the profile that were named."""
+        return {
+            name: getattr(self, name)
+            for name in ("legal_name", "trade_name", "type", "country", "state", "city", "tax_number")
+            if name in self.model_fields_set
+        }
+
+
+class PositionView(BaseModel):
+    """A position in the chain; `until` is the first day without it."""
+
+    position: ChainPosition
+    since: date
+    until: date | None
+
+
+class OrganizationView(BaseModel):
+    """An organisation as it is answered; `warnings` stand only in the answer to what caused them."""
+
+    id: UUID
+    slug: str
+    legal_name: str
+    trade_name: str
+    type: OrganizationType
+    country: str
+    state: str | None
+    city: str | None
+    tax_number: str | None
+    positions: list[PositionView]
+    version: int
+    warnings: list[str] = []
+
+
+def _view(organization: Organization, warnings: tuple[str, ...] = ()) -> OrganizationView:
+    return OrganizationView(
+        id=organization.id, slug=organization.slug, legal_name=organization.legal_name,
+        trade_name=organization.trade_name, type=organization.type, country=organization.country,
+        state=organization.state, city=organization.city, tax_number=organization.tax_number,
+        positions=[PositionView(position=p.position, since=p.since, until=p.until) for p in organization.positions],
+        version=organization.version, warnings=list(warnings),
+    )  # fmt: skip
+
+
+@router.post("", status_code=201, summary="Register an organisation")
+async def register(request: Request, response: Response, caller: Caller, body: NewOrganization) -> OrganizationView:
+    async with unit_of(request, caller) as unit:
+        organization, warnings = await commands.register_organization(unit, **body.model_dump())
+    tagged(response, organization.version)
+    return _view(organization, warnings)
+
+
+@router.get("", summary="Organisations, a page at a time")
+async def organizations(
+    service: Serving, caller: Caller, after: After = None, limit: Limit = 100,
+    country: Annotated[Country | None, Query()] = None, state: State = None,
+    type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
+    name: Annotated[OptionalLine, Query(description="without case, accents and legal form")] = None,
+) -> Page[OrganizationView]:  # fmt: skip
+    async with service.database.connection() as connection:
+        rows = await store.page(connection, after, limit + 1, country=country, state=state, type_=type, name=name)
+    return Page(items=[_view(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
+
+
+@router.get("/{organization_id}", summary="One organisation")
+async def organization(service: Serving, response: Response, caller: Caller, organization_id: UUID) -> OrganizationView:
+    async with service.database.connection() as connection:
+        rows = await store.load(connection, [organization_id])
+    if not rows:
+        raise NoSuchOrganization(f"there is no organisation {organization_id}", field="organization_id")
+    tagged(response, rows[0].version)
+    return _view(rows[0])
+
+
+@router.patch("/{organization_id}", summary="Change an organisation")
+async def change(
+    request: Request, response: Response, caller: Caller, organization_id: UUID, expected: ExpectedVersion,
+    body: OrganizationChange,
+) -> OrganizationView:  # fmt: skip
+    async with unit_of(request, caller) as unit:
+        changed, warnings = await commands.change_organization(
+            unit, organization_id, body.values(), positions=body.positions, effective=body.effective, note=body.note,
+            expected=expected,
+        )  # fmt: skip
+    tagged(response, changed.version)
+    return _view(changed, warnings)

@@ -1,0 +1,15 @@
+"""Reporting put together: what it listens to, what it answers, what it does by itself. Wiring only."""
+
+from services.reporting.consumers import CONSUMERS
+from services.reporting.generations import jobs as generations
+from services.reporting.indicators import api as indicators
+from services.reporting.indicators import jobs as figures
+from services.reporting.stream import api as stream
+from shared.runtime.service import Definition
+
+DEFINITION = Definition(
+    name="reporting",
+    routers=(indicators.router, stream.router),
+    consumers=CONSUMERS,
+    loops={"figures": figures.publish, "generations": generations.tidy},
+)

@@ -1,0 +1,30 @@
+"""Benchmarks, run by hand: `CUMULO_TEST_KAFKA=127.0.0.1:9092 uv run python -m tests.load [drain latency consume …]`.
+
+They print how they were run, their raw baseline and the ratio; they are not part of the test command.
+"""
+
+import sys
+
+import uvloop
+
+from shared.runtime import logging
+from tests.load import bus
+from tests.load.ground import ground, machine
+
+ALL = {"drain": bus.drain, "latency": bus.latency, "consume": bus.consume}
+
+
+async def main(names: list[str]) -> None:
+    """Runs the named benchmarks, each on fresh ground."""
+    print(machine(), flush=True)
+    for name in names:
+        async with ground() as at:
+            await ALL[name](at, lambda line: print(line, flush=True))
+
+
+if __name__ == "__main__":
+    logging.configure(level="error")
+    chosen = sys.argv[1:] or list(ALL)
+    if unknown := [name for name in chosen if name not in ALL]:
+        raise SystemExit(f"unknown: {', '.join(unknown)}; there are {', '.join(ALL)}")
+    uvloop.run(main(chosen))

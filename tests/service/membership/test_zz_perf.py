@@ -1,0 +1,30 @@
+import cProfile, io, pstats, time, os
+import pytest
+from datetime import date
+from services.membership.clusters.commands import found_cluster
+from services.membership.importing import import_members
+from services.membership.spreadsheets import Limits
+import stdnum.mx.rfc as rfc
+
+def make(n):
+    out=["razón social,nombre comercial,RFC,tipo,posición,categoría,estado,ciudad,fecha de ingreso,representante,correo,idioma"]
+    for i in range(n):
+        a="ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        c=a[i//26//26%26]+a[i//26%26]+a[i%26]
+        base=f"{c}{10+i%15:02d}{1+i%12:02d}{1+i%28:02d}{a[i//17576%26]}{a[i//3%26]}"
+        out.append(f'"Inyectora Cerro {i} del Nazas, S.A. de C.V.",Inyectora Cerro {i},{base}{rfc.calc_check_digit(base)},empresa,Tier {1+i%3},asociado,Jalisco,Zapopan,{1+i%28:02d}/03/20{10+i%15},Ana Ruiz {i},ana{i}@cerro{i}.example,es')
+    return "\n".join(out).encode()
+
+async def test_perf(databases):
+    db=databases["membership"]; n=int(os.environ.get("PERF_N","20000"))
+    async with db.unit(actor="t",cause="t") as u:
+        await found_cluster(u,name="X",slug=f"x{time.time_ns()}",country="MX",state="JAL",zone="America/Mexico_City")
+        slug=(await u.connection.fetchval("select slug from cluster order by id desc limit 1"))
+    c=make(n)
+    for what in ("new","again"):
+        t=time.time(); pr=cProfile.Profile()
+        if os.environ.get("PROF"): pr.enable()
+        r=await import_members(db,c,cluster=slug)
+        pr.disable(); d=time.time()-t
+        print(what,r.counts,round(d,2),"s",round(n/d),"rows/s", [x for x in r.rows if x.outcome=="refused"][:3])
+        if os.environ.get("PROF"): pstats.Stats(pr).sort_stats("tottime").print_stats(25)
