@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import typer
 
 import deploy.local.cli
+import services.membership.cli
+import services.reporting.cli
 import shared.contracts.cli
 import shared.messaging.cli
 
@@ -62,9 +64,8 @@ def version() -> None:
 
 
 deploy.local.cli.register(app, definitions, definition_of)
-for _name in ("services.membership.cli", "services.reporting.cli"):
-    if find_spec(_name) is not None:
-        import_module(_name).register(app)
+services.membership.cli.register(app)
+services.reporting.cli.register(app)
 shared.messaging.cli.register(app, definitions)
 shared.contracts.cli.register(app)
 

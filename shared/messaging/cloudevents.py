@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto.pgproto import UUID as PgUUID
 
 Headers = list[tuple[str, bytes]]
 
@@ -110,6 +111,10 @@ def received(
 ) -> Received:
     """Reads one record. Never raises: what is wrong stands in `problem`. `timestamp` is Kafka's, in ms."""
     found = dict(headers)
+    try:
+        return _well_formed(topic, partition, offset, key, value, headers, found)
+    except (KeyError, ValueError, AttributeError, TypeError):
+        pass  # not the usual shape: read slowly, which finds what is right in it and names what is wrong
     text_key = key.decode("utf-8", "replace").replace("\x00", "\ufffd") if key is not None else ""
     place = (topic, partition, offset)
     try:
@@ -143,6 +148,42 @@ def received(
         type_ = _best(found.get("ce_type"))
         return Received(*place, text_key, derived_id(*place, timestamp), type_, 0, None, None, "", "", None, None,
                         str(error), headers, value)  # fmt: skip
+
+
+def _well_formed(
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+    found: dict[str, Any],
+) -> Received:
+    """A binary-mode event with nothing missing or odd, as nearly all are. Raises for any other.
+
+    Ids are the driver's own UUIDs here, which are several times as quick to read, hash and sort.
+    """
+    event_id = PgUUID(found["ce_id"].decode())
+    version = int(found["ce_version"])
+    time = datetime.fromisoformat(found["ce_time"].decode())
+    effective = found.get("ce_effective")
+    trace = found.get("ce_traceparent")
+    texts = (found["ce_type"], found["ce_actor"], found["ce_cause"], trace or b"", key)
+    if (
+        event_id.int >> 76 & 0xF != 7
+        or not 0 < version < 2**63
+        or time.tzinfo is None
+        or found["ce_specversion"] != b"1.0"
+        or found["content-type"] != b"application/json"
+        or not key
+        or any([b"\x00" in text or len(text) > 2000 for text in texts])
+    ):
+        raise ValueError
+    return Received(
+        topic, partition, offset, key.decode(), event_id, texts[0].decode(), version, time,
+        date.fromisoformat(effective.decode()) if effective else None, texts[1].decode(), texts[2].decode(),
+        trace.decode() if trace else None, value, None, headers, value,
+    )  # fmt: skip
 
 
 def derived_id(topic: str, partition: int, offset: int, timestamp: int) -> UUID:

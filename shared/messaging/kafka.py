@@ -53,8 +53,9 @@ def subscriber_options(settings: Settings) -> dict[str, Any]:
         "auto_offset_reset": "earliest",
         # a member with a name of its own is back at once after a restart, without a rebalance
         "group_instance_id": None if settings.kafka_embedded else settings.replica,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": 3_000,
+        # the embedded broker lets a group's first member wait for half of this time
+        "session_timeout_ms": 3_000 if settings.kafka_embedded else 10_000,
+        "heartbeat_interval_ms": 500 if settings.kafka_embedded else 3_000,
         "max_poll_interval_ms": 15 * 60_000,
         "max_records": settings.consumer_batch,
         # FastStream waits this long for records and then sleeps as long again: short, or latency suffers

@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
@@ -110,12 +111,15 @@ _TRADE_MARKS = str.maketrans("", "", "\u2122\u2120\u00ae\u00a9")  # else their l
 
 
 def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.translate(_TRADE_MARKS).casefold())
     # once more: some signs decompose into capitals
     again = unicodedata.normalize("NFKD", decomposed.casefold())
     return "".join(c for c in again if not unicodedata.combining(c))
 
 
+@lru_cache(maxsize=8192)
 def normalised_name(name: str) -> str:
     """A name as it compares: no case, accents, punctuation or legal form.
 
@@ -132,6 +136,7 @@ def normalised_name(name: str) -> str:
         text = shorter
 
 
+@lru_cache(maxsize=8192)
 def sort_key(name: str) -> str:
     """A key that sorts names as Spanish readers expect: accents ignored, ñ after n, case ignored.
 

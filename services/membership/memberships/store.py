@@ -30,12 +30,10 @@ LOCK = "SELECT id FROM membership WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UP
 LOCK_PAIRS = """
 SELECT id FROM membership WHERE cluster_id = $1 AND organization_id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
 """
-INSERT = """
-INSERT INTO membership (id, organization_id, cluster_id, category, standing, applied_on, approved_on, since, until,
-                        version)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::date[], $8::date[],
-                     $9::date[], $10::bigint[])
-"""
+INSERTED = (
+    "id", "organization_id", "cluster_id", "category", "standing", "applied_on", "approved_on", "since", "until",
+    "version",
+)  # fmt: skip
 UPDATE = """
 UPDATE membership m SET category = r.category, standing = r.standing, applied_on = r.applied_on,
        approved_on = r.approved_on, since = r.since, until = r.until, version = r.version
@@ -84,19 +82,12 @@ async def page(
 
 async def insert(connection: Connection, new: Sequence[Membership]) -> None:
     """Saves new memberships. A pair that has one already raises `asyncpg.UniqueViolationError`."""
-    await connection.execute(
-        INSERT,
-        [m.id for m in new],
-        [m.organization_id for m in new],
-        [m.cluster_id for m in new],
-        [m.category for m in new],
-        [m.standing for m in new],
-        [m.applied_on for m in new],
-        [m.approved_on for m in new],
-        [m.since for m in new],
-        [m.until for m in new],
-        [m.version for m in new],
-    )
+    rows = [
+        (m.id, m.organization_id, m.cluster_id, m.category, m.standing, m.applied_on, m.approved_on, m.since, m.until,
+         m.version)
+        for m in new
+    ]  # fmt: skip
+    await connection.copy_records_to_table("membership", records=rows, columns=INSERTED)
     await _insert_bands(connection, new)
 
 

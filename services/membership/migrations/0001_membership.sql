@@ -12,7 +12,7 @@ CREATE TABLE cluster (
     network_id uuid   NOT NULL REFERENCES network,
     slug       text   NOT NULL CONSTRAINT cluster_slug_is_unique UNIQUE,
     name       text   NOT NULL,
-    sort_key   text   NOT NULL,
+    sort_key   text   COLLATE "C" NOT NULL,
     country    text   NOT NULL CHECK (country ~ '^[A-Z]{2}$'),
     state      text   NOT NULL CHECK (state ~ '^[A-Z0-9]{1,3}$'),
     zone       text   NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE organization (
     legal_name      text   NOT NULL,
     trade_name      text   NOT NULL,
     normalised_name text   NOT NULL,
-    sort_key        text   NOT NULL,
+    sort_key        text   COLLATE "C" NOT NULL,
     type            text   NOT NULL
         CHECK (type IN ('company', 'university', 'research_centre', 'government', 'association')),
     country         text   NOT NULL CHECK (country ~ '^[A-Z]{2}$'),

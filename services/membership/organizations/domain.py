@@ -148,8 +148,11 @@ def changed(
     }
     if "legal_name" in differences:
         comparable(differences["legal_name"][1])
+    moved = positions is not None and frozenset(positions) != organization.open_positions
+    if not differences and not moved:
+        return organization, [], {}
     after = replace(organization, **{name: new for name, (_, new) in differences.items()})
-    if positions is not None and frozenset(positions) != organization.open_positions:
+    if positions is not None and moved:
         differences["positions"] = (_listed(organization.open_positions), _listed(positions))
         after = replace(after, positions=_repositioned(organization.positions, positions, on))
     facts: list[Decided] = []
@@ -200,7 +203,8 @@ def without_legal_form(name: str) -> str:
     wanted = len(normalised_name(name).split(" "))
     for counted, word in enumerate(_WORD.finditer(name), start=1):
         if counted == wanted:
-            return name[: word.end()].strip() or name
+            end = word.end()
+            return name[:end] if _WORD.search(name, end) else name
     return name
 
 

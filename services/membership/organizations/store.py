@@ -36,12 +36,10 @@ UNION
 SELECT id, country, tax_number, normalised_name, state FROM organization WHERE normalised_name = ANY ($3::text[])
 """
 SLUGS = "SELECT slug FROM organization WHERE slug = ANY ($1::text[])"
-INSERT = """
-INSERT INTO organization
-    (id, slug, legal_name, trade_name, normalised_name, sort_key, type, country, state, city, tax_number, version)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::text[], $12::bigint[])
-"""
+INSERTED = (
+    "id", "slug", "legal_name", "trade_name", "normalised_name", "sort_key", "type", "country", "state", "city",
+    "tax_number", "version",
+)  # fmt: skip
 UPDATE = """
 UPDATE organization o SET legal_name = r.legal_name, trade_name = r.trade_name, normalised_name = r.normalised_name,
        sort_key = r.sort_key, type = r.type, country = r.country, state = r.state, city = r.city,
@@ -108,21 +106,12 @@ async def taken_slugs(connection: Connection, slugs: Sequence[str]) -> set[str]:
 
 async def insert(connection: Connection, new: Sequence[Organization]) -> None:
     """Saves new organisations. A taken slug or tax number raises `asyncpg.UniqueViolationError`."""
-    await connection.execute(
-        INSERT,
-        [o.id for o in new],
-        [o.slug for o in new],
-        [o.legal_name for o in new],
-        [o.trade_name for o in new],
-        [normalised_name(o.legal_name) for o in new],
-        [sort_key(o.trade_name) for o in new],
-        [o.type for o in new],
-        [o.country for o in new],
-        [o.state for o in new],
-        [o.city for o in new],
-        [o.tax_number for o in new],
-        [o.version for o in new],
-    )
+    rows = [
+        (o.id, o.slug, o.legal_name, o.trade_name, normalised_name(o.legal_name), sort_key(o.trade_name), o.type,
+         o.country, o.state, o.city, o.tax_number, o.version)
+        for o in new
+    ]  # fmt: skip
+    await connection.copy_records_to_table("organization", records=rows, columns=INSERTED)
     await _insert_positions(connection, new)
 
 

@@ -11,10 +11,7 @@ COLUMNS = "SELECT id, organization_id, name, mail, language, version FROM person
 BY_ORGANIZATIONS = COLUMNS + "WHERE organization_id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 LOCK = COLUMNS + "WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 PAGE = COLUMNS + "WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2"
-INSERT = """
-INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-"""
+INSERTED = ("id", "organization_id", "name", "mail", "mail_key", "language", "version")
 UPDATE = """
 UPDATE person p SET name = r.name, language = r.language, version = r.version
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS r (id, name, language, version)
@@ -40,16 +37,8 @@ async def page(connection: Connection, after: UUID | None, limit: int) -> list[P
 
 async def insert(connection: Connection, new: Sequence[Person]) -> None:
     """Saves new people. A mail that the organisation has already raises `asyncpg.UniqueViolationError`."""
-    await connection.execute(
-        INSERT,
-        [p.id for p in new],
-        [p.organization_id for p in new],
-        [p.name for p in new],
-        [p.mail for p in new],
-        [mail_key(p.mail) for p in new],
-        [p.language for p in new],
-        [p.version for p in new],
-    )
+    rows = [(p.id, p.organization_id, p.name, p.mail, mail_key(p.mail), p.language, p.version) for p in new]
+    await connection.copy_records_to_table("person", records=rows, columns=INSERTED)
 
 
 async def update(connection: Connection, changed: Sequence[Person]) -> None:

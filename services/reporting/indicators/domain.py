@@ -3,6 +3,7 @@
 Pure. Every figure says as of which day it counts and as known on which instant, in words of both languages.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.refusal import NotFound, Refusal
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Code = Literal["members", "organizations"]
 Dimension = Literal["cluster", "category", "type", "position", "state"]
@@ -145,7 +148,7 @@ def checked_dimensions(indicator: Indicator, names: Sequence[str]) -> tuple[Dime
 def day_named(text: str, field: str) -> date:
     """A calendar day written as 2026-03-31. Raises `NotADay`."""
     try:
-        if len(text) != 10:
+        if not _DAY.fullmatch(text):
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:

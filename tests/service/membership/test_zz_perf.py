@@ -22,9 +22,12 @@ async def test_perf(databases):
         slug=(await u.connection.fetchval("select slug from cluster order by id desc limit 1"))
     c=make(n)
     for what in ("new","again"):
+        async with db.connection() as cc: pid=await cc.fetchval("select pg_backend_pid()")
+        cpu=lambda: sum(map(int,open(f"/proc/{pid}/stat").read().rsplit(")",1)[1].split()[11:13]))/100
+        c0=cpu(); p0=time.process_time()
         t=time.time(); pr=cProfile.Profile()
         if os.environ.get("PROF"): pr.enable()
         r=await import_members(db,c,cluster=slug)
         pr.disable(); d=time.time()-t
-        print(what,r.counts,round(d,2),"s",round(n/d),"rows/s", [x for x in r.rows if x.outcome=="refused"][:3])
+        print("python cpu",round(time.process_time()-p0,2),"pg cpu",cpu()-c0);print(what,r.counts,round(d,2),"s",round(n/d),"rows/s", [x for x in r.rows if x.outcome=="refused"][:3])
         if os.environ.get("PROF"): pstats.Stats(pr).sort_stats("tottime").print_stats(25)

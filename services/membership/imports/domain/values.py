@@ -28,19 +28,22 @@ MAX_LINE = 300
 
 def line(field: str, cell: str) -> str | None:
     """One line of clean text, None when the cell says nothing. Raises `UnreadableCell`."""
-    if not (cell.isascii() and cell.isprintable()):
-        cell = _INVISIBLE.sub("", unicodedata.normalize("NFC", cell))
-    text = " ".join(cell.split())
-    if text.lower() in _BLANK:
+    if cell.isascii() and cell.isprintable():
+        text = " ".join(cell.split()) if "  " in cell else cell.strip()
+    else:
+        text = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).split())
+        if _CONTROL.search(text):
+            raise UnreadableCell(f"{field}: has a control character", field=field)
+    size = len(text)
+    if size < 5 and text.lower() in _BLANK:
         return None
-    if _CONTROL.search(text):
-        raise UnreadableCell(f"{field}: has a control character", field=field)
-    if len(text) > MAX_LINE:
-        raise UnreadableCell(f"{field}: has {len(text)} characters; at most {MAX_LINE}", field=field)
-    if _ERROR.match(text):
-        raise UnreadableCell(f"{field}: the cell has the error {text}", field=field)
-    if text[0] == "=":
-        raise UnreadableCell(f"{field}: the cell holds a formula, not its value", field=field)
+    if size > MAX_LINE:
+        raise UnreadableCell(f"{field}: has {size} characters; at most {MAX_LINE}", field=field)
+    if text[0] in "#=":
+        if _ERROR.match(text):
+            raise UnreadableCell(f"{field}: the cell has the error {text}", field=field)
+        if text[0] == "=":
+            raise UnreadableCell(f"{field}: the cell holds a formula, not its value", field=field)
     return text
 
 

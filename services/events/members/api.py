@@ -1,0 +1,51 @@
+"""The copy over HTTP: who is a member, as this service knows it."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from services.events.members import views
+from shared.http.edge import Caller, Serving
+from shared.http.inputs import Day, Slug
+
+router = APIRouter(prefix="/events/members", tags=["members"])
+
+
+class MemberView(BaseModel):
+    """One membership; names are null until they have arrived from membership."""
+
+    membership_id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+    cluster: str | None
+    name: str | None
+    slug: str | None
+    type: str | None
+    category: str
+    standing: str
+    since: date | None
+    until: date | None
+
+
+class MemberPage(BaseModel):
+    """`next` is the cursor of the following page, null at the end."""
+
+    items: list[MemberView]
+    next: UUID | None
+
+
+@router.get("", summary="Who is a member, as events knows it")
+async def members(
+    service: Serving, caller: Caller,
+    cluster: Annotated[Slug | None, Query(description="a cluster's slug")] = None,
+    as_of: Annotated[Day | None, Query(description="in force on this day")] = None,
+    after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> MemberPage:  # fmt: skip
+    async with service.database.connection() as connection:
+        rows = await views.members(connection, after=after, cluster=cluster, as_of=as_of, limit=limit + 1)
+    items = [MemberView(**row) for row in rows[:limit]]
+    return MemberPage(items=items, next=items[-1].membership_id if len(rows) > limit else None)

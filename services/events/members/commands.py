@@ -1,0 +1,43 @@
+"""Keeps the copy of who is a member as the state topics of membership say.
+
+The bus lets only newer versions through; here the row of a key is written, or erased.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.events.members import store
+from shared.messaging.events import Event
+from shared.postgres.pool import Unit
+
+
+async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
+    """Organisations: names, type and place."""
+    await _keep(
+        unit, events, store.SAVE_ORGANIZATIONS, store.ERASE_ORGANIZATIONS,
+        lambda o: (o.organization_id, o.slug, o.legal_name, o.trade_name, o.type, o.country, o.state, o.city),
+    )  # fmt: skip
+
+
+async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
+    """Clusters: name, zone and language."""
+    await _keep(
+        unit, events, store.SAVE_CLUSTERS, store.ERASE_CLUSTERS,
+        lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language),
+    )  # fmt: skip
+
+
+async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
+    """Standings: whether an organisation is in force in a cluster, as what, since and until when."""
+    await _keep(
+        unit, events, store.SAVE_STANDINGS, store.ERASE_STANDINGS,
+        lambda s: (s.membership_id, s.organization_id, s.cluster_id, s.category, s.standing, s.since, s.until),
+    )  # fmt: skip
+
+
+async def _keep(
+    unit: Unit, events: Sequence[Event], save: str, erase: str, row: Callable[[Any], tuple[Any, ...]]
+) -> None:
+    await store.save(unit.connection, save, [row(event.data) for event in events if event.data is not None])
+    await store.erase(unit.connection, erase, [UUID(event.key) for event in events if event.data is None])

@@ -1,0 +1,75 @@
+"""Which fact concerns whom: one rule for every fact that exists, beside the templates of its subject.
+
+A fact that nobody is written to about says so here with its reason; a fact without any rule fails a test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+from uuid import UUID
+
+from shared.contracts import membership, reporting
+from shared.contracts.base import Fact
+from shared.messaging.events import Event, EventRefused
+
+Subject = Literal["welcome"]
+
+GREETED_WITHIN = timedelta(days=1)
+"""A representative who becomes known later than this after the fact is not greeted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a fact asks for: every representative of the organisation hears of it, in this cluster's name."""
+
+    subject: Subject
+    organization_id: UUID
+    cluster_id: UUID
+    category: str
+    effective: date
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernsNobody:
+    """Nobody is written to about this fact, for this reason."""
+
+    reason: str
+
+
+Rule = Callable[[Event], Asked | None] | ConcernsNobody
+
+
+def welcome(event: Event) -> Asked | None:
+    """A membership in force concerns the company's representatives, unless the register says not to announce it."""
+    fact: membership.MembershipActivated = event.data
+    if not fact.announce:
+        return None
+    if event.effective is None:
+        raise EventRefused("effective: a membership is in force from some day on")
+    return Asked("welcome", fact.organization_id, fact.cluster_id, fact.category, event.effective)
+
+
+_STAFF = "the cluster's staff sees it on its pages; nobody asked for a mail"
+_NO_DECISION = "it asks nothing of its representatives"
+
+RULES: dict[type[Fact], Rule] = {
+    membership.MembershipActivated: welcome,
+    membership.MembershipApplied: ConcernsNobody(_STAFF),
+    membership.MembershipApproved: ConcernsNobody("the membership is not in force yet; the welcome follows"),
+    membership.MembershipCategoryChanged: ConcernsNobody(_STAFF),
+    membership.MembershipResigned: ConcernsNobody("whoever resigned knows it"),
+    membership.OrganizationRegistered: ConcernsNobody(_NO_DECISION),
+    membership.OrganizationReclassified: ConcernsNobody(_NO_DECISION),
+    membership.OrganizationProfileChanged: ConcernsNobody(_NO_DECISION),
+    membership.ClusterFounded: ConcernsNobody("the network's coordinator made it"),
+    membership.ClusterJoinedNetwork: ConcernsNobody("the network's coordinator made it"),
+    membership.ClusterLeftNetwork: ConcernsNobody("the network's coordinator made it"),
+    reporting.IndicatorChanged: ConcernsNobody("figures are watched on their page"),
+}
+
+
+def asked_by(event: Event, fact: type[Fact]) -> Asked | None:
+    """What an event asks for by the rule of its type. Raises `EventRefused`."""
+    rule = RULES[fact]
+    return None if isinstance(rule, ConcernsNobody) else rule(event)
