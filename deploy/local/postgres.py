@@ -42,13 +42,14 @@ def running(
     binaries: Path | None = None,
     durable: bool = True,
     connections: int = 200,
+    port: int | None = None,
     give_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[Running]:
     """PostgreSQL on the cluster in `folder`, which is made when there is none. Stops at the end of the block.
 
     `binaries` is where a copy goes when the account cannot reach the installed ones. `durable=False` is for
-    tests: a crash of the machine may lose the cluster. `give_up` is asked while it waits. Raises `NotStarted`,
-    `GivenUp`.
+    tests: a crash of the machine may lose the cluster. Without `port` a free one is taken. `give_up` is asked
+    while it waits. Raises `NotStarted`, `GivenUp`.
     """
     account = child.unprivileged()
     programs = _programs(account, binaries or Path("/var/cache/cumulo"))
@@ -70,10 +71,10 @@ def running(
     }
     death = signal.SIGINT if durable else signal.SIGQUIT
     for attempt in range(5):
-        port = child.free_port()
+        chosen = port or child.free_port()
         with _named(folder, account) as (name, fds):
             settings = [
-                part for key, value in {**options, "port": str(port)}.items() for part in ("-c", f"{key}={value}")
+                part for key, value in {**options, "port": str(chosen)}.items() for part in ("-c", f"{key}={value}")
             ]
             process = child.start(
                 [str(programs / "postgres"), "-D", name, *settings],
@@ -97,7 +98,7 @@ def running(
             child.stop(process, death)
             raise
     try:
-        yield Running(port, process.pid)
+        yield Running(chosen, process.pid)
     finally:
         child.stop(process, death, seconds=15)
 

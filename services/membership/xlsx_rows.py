@@ -51,7 +51,7 @@ def rows_of(content: bytes, max_rows: int) -> int:
             if sheet.start is None:
                 continue
             count, waiting = 0, []
-            for number, row in enumerate(sheet.iter_rows(), start=sheet.start[0] + 1):
+            for number, row in enumerate(sheet.iter_rows(), start=1):
                 cells = [text_of(cell) for cell in row]
                 if not any(cells):
                     continue

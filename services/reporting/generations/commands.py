@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from services.reporting.generations import store
 from services.reporting.indicators.commands import mark_everything
 from services.reporting.register import store as register
-from services.reporting.register.commands import APPLIED, FOLDS, Apply, check
+from services.reporting.register.commands import APPLIED, Apply, carry_over, check
 from shared.contracts.base import contract_of
 from shared.messaging.cloudevents import Received
 from shared.messaging.events import Event, EventRefused
@@ -215,7 +215,7 @@ async def _swapped(database: Database, done: Rebuilt, *, last_try: bool) -> bool
                 return False
             for table, rows in lacking.items():
                 if kept := [row for row in rows if row[2] in received]:
-                    await FOLDS[table](connection, building, kept)
+                    await carry_over(connection, building, table, kept)
             done.carried, done.strays = len(received), len(ids) - len(received)
         await store.swap(connection, building)
         await mark_everything(unit)

@@ -4,36 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from services.reporting.register.store import FACT_TABLES, PERIOD_TABLES
 from shared.postgres.pool import Connection
-
-FACTS: dict[str, tuple[str, str]] = {
-    "membership_fact": (
-        "membership_id",
-        "membership_id, version, id, type, effective, recorded, organization_id, cluster_id, category",
-    ),
-    "organization_fact": (
-        "organization_id",
-        "organization_id, version, id, type, effective, recorded, kind, state, positions",
-    ),
-    "cluster_fact": ("cluster_id", "cluster_id, version, id, type, effective, recorded"),
-}
-"""Tables of facts: the column of the aggregate, and all columns but the generation."""
-
-PERIODS: dict[str, str] = {
-    "membership_period": "membership_id, organization_id, cluster_id, category, valid, known",
-    "organization_period": "organization_id, kind, state, valid, known",
-    "position_period": "organization_id, position, valid, known",
-    "cluster_period": "cluster_id, valid, known",
-}
-"""Tables of dated rows: all columns but the generation."""
 
 GUARD = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.rebuild', 0))"
 UNGUARD = "SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.rebuild', 0))"
 BEGIN = "UPDATE generation SET last = last + 1, building = last + 1 RETURNING building"
 ABANDON = "UPDATE generation SET building = NULL"
 SWAP = "UPDATE generation SET current = building, building = NULL WHERE building = $1"
+TABLES = tuple(table.name for table in (*PERIOD_TABLES, *FACT_TABLES))
 OTHERS = "(generation < $1 OR generation > $1)"  # in this form an index answers
-REMAINS = " UNION ALL ".join(f"(SELECT 1 FROM {table} WHERE {OTHERS} LIMIT 1)" for table in (*FACTS, *PERIODS))
+REMAINS = " UNION ALL ".join(f"(SELECT 1 FROM {table} WHERE {OTHERS} LIMIT 1)" for table in TABLES)
 PARKED = "SELECT id FROM parked WHERE consumer = $1 AND id = ANY ($2)"
 RECEIVED = "SELECT id FROM inbox WHERE consumer = $1 AND id = ANY ($2)"
 DROP_ROWS = 20_000
@@ -71,7 +52,7 @@ async def has_remains(connection: Connection, kept: int) -> bool:
 
 async def drop_remains(connection: Connection, kept: int) -> int:
     """Deletes one piece of the rows of all other generations. Returns how many; 0 when nothing is left."""
-    for table in (*PERIODS, *FACTS):
+    for table in TABLES:
         done = await connection.execute(
             f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {OTHERS} LIMIT {DROP_ROWS}))",
             kept,
@@ -84,14 +65,14 @@ async def drop_remains(connection: Connection, kept: int) -> int:
 async def lacking(connection: Connection, current: int, building: int) -> dict[str, list[tuple[Any, ...]]]:
     """Facts that the generation in use has and the one being built lacks, by table; without the generation."""
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for table, (key, columns) in FACTS.items():
+    for table in FACT_TABLES:
         rows = await connection.fetch(
-            f"SELECT {columns} FROM {table} c WHERE generation = $1 AND NOT EXISTS"
-            f" (SELECT FROM {table} b WHERE b.generation = $2 AND b.{key} = c.{key} AND b.version = c.version)",
+            f"SELECT {table.names} FROM {table.name} c WHERE generation = $1 AND NOT EXISTS (SELECT FROM {table.name} b"
+            f" WHERE b.generation = $2 AND b.{table.key} = c.{table.key} AND b.version = c.version)",
             current, building,
         )  # fmt: skip
         if rows:
-            found[table] = [tuple(row) for row in rows]
+            found[table.name] = [tuple(row) for row in rows]
     return found
 
 
@@ -108,7 +89,8 @@ async def received_among(connection: Connection, consumer: str, ids: Sequence[UU
 async def digest(connection: Connection, generation: int) -> dict[str, tuple[int, str]]:
     """Rows and MD5 of each table of a generation, in an order of their own: equal models have equal digests."""
     found: dict[str, tuple[int, str]] = {}
-    tables = {**{table: columns for table, (_, columns) in FACTS.items()}, **PERIODS}
+    tables = {table.name: table.names for table in FACT_TABLES}
+    tables |= {table.name: f"{table.names}, valid, known" for table in PERIOD_TABLES}
     for table, columns in tables.items():
         row = await connection.fetchrow(
             f"SELECT count(*) AS rows, md5(coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), '')) AS hash"

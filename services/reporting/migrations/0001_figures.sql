@@ -66,7 +66,6 @@ CREATE TABLE membership_period (
     known           tstzrange NOT NULL CHECK (NOT isempty(known))
 );
 CREATE INDEX membership_period_of ON membership_period (generation, membership_id);
-CREATE INDEX membership_period_in_cluster ON membership_period (generation, cluster_id);
 
 CREATE TABLE organization_period (
     generation      int       NOT NULL,

@@ -4,7 +4,6 @@ Set-based: a batch of any size is a few statements per generation. Applying a fa
 order, leaves the same rows.
 """
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,7 +13,7 @@ import orjson
 
 from services.reporting.indicators import commands as indicators
 from services.reporting.register import domain, store
-from services.reporting.register.domain import ClusterFact, MembershipFact, OrganizationFact, Period
+from services.reporting.register.domain import AnyFact, ClusterFact, MembershipFact, OrganizationFact
 from shared.contracts import membership as contracts
 from shared.contracts.base import Published
 from shared.messaging.events import Event, EventRefused, Handler
@@ -43,53 +42,51 @@ async def apply_memberships(connection: Connection, generation: int, events: Seq
     """Membership facts into one generation. Returns the clusters whose memberships in force may differ now."""
     for event in events:
         check(event)
-    rows = [
-        (e.data.membership_id, e.version, e.id, _short(e.type), e.effective, e.time,
-         e.data.organization_id, e.data.cluster_id, e.data.category)
+    facts = [
+        MembershipFact(
+            e.data.membership_id, e.version, e.id, _short(e.type), e.effective, e.time,
+            e.data.organization_id, e.data.cluster_id, e.data.category,
+        )
         for e in events
     ]  # fmt: skip
-    return await fold_memberships(connection, generation, rows)
+    return await fold_memberships(connection, generation, facts)
 
 
-async def fold_memberships(connection: Connection, generation: int, added: Sequence[tuple[Any, ...]]) -> set[UUID]:
-    """Adds rows of `membership_fact` (without generation) and folds the memberships that they concern."""
-    rows = await store.add_membership_facts(connection, generation, added)
-    facts: defaultdict[UUID, list[MembershipFact]] = defaultdict(list)
-    touched: set[UUID] = set()
-    for membership_id, version, type_, effective, recorded, organization_id, cluster_id, category, new in rows:
-        facts[membership_id].append(
-            MembershipFact(version, type_, effective, recorded, organization_id, cluster_id, category)
-        )
-        if new and type_ in domain.NEEDS_DAY:
-            touched.add(cluster_id)
-    folded = {key: domain.membership_periods(some) for key, some in facts.items()}
-    await store.replace_periods(connection, store.MEMBERSHIPS, generation, folded)
-    return touched
+async def fold_memberships(connection: Connection, generation: int, facts: Sequence[MembershipFact]) -> set[UUID]:
+    """Keeps the facts that are new and folds the memberships that they concern."""
+    rows = await store.known_facts(connection, store.MEMBERSHIP_FACTS, generation, [fact[0] for fact in facts])
+    grown, new, had = _grown([MembershipFact(*row) for row in rows], facts)
+    await store.add_facts(connection, store.MEMBERSHIP_FACTS, generation, new)
+    folded = {key: domain.membership_periods(some) for key, some in grown.items()}
+    await store.replace_periods(connection, store.MEMBERSHIPS, generation, folded, had)
+    return {fact.cluster_id for fact in new if fact.type in domain.NEEDS_DAY}
 
 
 async def apply_organizations(connection: Connection, generation: int, events: Sequence[Event]) -> set[UUID]:
     """Organisation facts into one generation: type, state and positions."""
-    rows = [
-        (e.data.organization_id, e.version, e.id, _short(e.type), e.effective, e.time, e.data.type,
-         f"{e.data.country}-{e.data.state}" if e.data.state else None, _written(e.data.positions))
+    facts = [
+        OrganizationFact(
+            e.data.organization_id, e.version, e.id, _short(e.type), e.effective, e.time, e.data.type,
+            f"{e.data.country}-{e.data.state}" if e.data.state else None,
+            tuple((p.position, p.since, p.until) for p in e.data.positions),
+        )
         for e in events
     ]  # fmt: skip
-    return await fold_organizations(connection, generation, rows)
+    return await fold_organizations(connection, generation, facts)
 
 
-async def fold_organizations(connection: Connection, generation: int, added: Sequence[tuple[Any, ...]]) -> set[UUID]:
-    """The same with rows of `organization_fact`."""
-    rows = await store.add_organization_facts(connection, generation, added)
-    facts: defaultdict[UUID, list[OrganizationFact]] = defaultdict(list)
-    for key, version, type_, effective, recorded, kind, state, positions in rows:
-        facts[key].append(OrganizationFact(version, type_, effective, recorded, kind, state, _read(positions)))
-    classified: dict[UUID, list[Period]] = {}
-    placed: dict[UUID, list[Period]] = {}
-    for key, some in facts.items():
-        classified[key] = domain.periods(some, domain.after_classification)
-        placed[key] = domain.periods(some, domain.after_positions)
-    await store.replace_periods(connection, store.ORGANIZATIONS, generation, classified)
-    await store.replace_periods(connection, store.POSITIONS, generation, placed)
+async def fold_organizations(connection: Connection, generation: int, facts: Sequence[OrganizationFact]) -> set[UUID]:
+    """The same for organisations; their figures by cluster and in all do not move by it."""
+    rows = await store.known_facts(connection, store.ORGANIZATION_FACTS, generation, [fact[0] for fact in facts])
+    grown, new, had = _grown([read_organization(row) for row in rows], facts)
+    written = [(*fact[:-1], orjson.dumps(fact.positions).decode()) for fact in new]
+    await store.add_facts(connection, store.ORGANIZATION_FACTS, generation, written)
+    for table, after in (
+        (store.ORGANIZATIONS, domain.after_classification),
+        (store.POSITIONS, domain.after_positions),
+    ):
+        folded = {key: domain.periods(some, after) for key, some in grown.items()}
+        await store.replace_periods(connection, table, generation, folded, had)
     return set()
 
 
@@ -97,30 +94,57 @@ async def apply_clusters(connection: Connection, generation: int, events: Sequen
     """Cluster facts into one generation: when each belongs to the network."""
     for event in events:
         check(event)
-    rows = [(e.data.cluster_id, e.version, e.id, _short(e.type), e.effective, e.time) for e in events]
-    return await fold_clusters(connection, generation, rows)
+    facts = [ClusterFact(e.data.cluster_id, e.version, e.id, _short(e.type), e.effective, e.time) for e in events]
+    return await fold_clusters(connection, generation, facts)
 
 
-async def fold_clusters(connection: Connection, generation: int, added: Sequence[tuple[Any, ...]]) -> set[UUID]:
-    """The same with rows of `cluster_fact`."""
-    rows = await store.add_cluster_facts(connection, generation, added)
-    facts: defaultdict[UUID, list[ClusterFact]] = defaultdict(list)
-    for key, version, type_, effective, recorded in rows:
-        facts[key].append(ClusterFact(version, type_, effective, recorded))
-    folded = {key: domain.periods(some, domain.after_cluster) for key, some in facts.items()}
-    await store.replace_periods(connection, store.CLUSTERS, generation, folded)
+async def fold_clusters(connection: Connection, generation: int, facts: Sequence[ClusterFact]) -> set[UUID]:
+    """The same for clusters."""
+    rows = await store.known_facts(connection, store.CLUSTER_FACTS, generation, [fact[0] for fact in facts])
+    grown, new, had = _grown([ClusterFact(*row) for row in rows], facts)
+    await store.add_facts(connection, store.CLUSTER_FACTS, generation, new)
+    folded = {key: domain.periods(some, domain.after_cluster) for key, some in grown.items()}
+    await store.replace_periods(connection, store.CLUSTERS, generation, folded, had)
     return set()
 
 
-def _written(positions: Sequence[contracts.DatedPosition]) -> str:
-    return orjson.dumps([[p.position, p.since, p.until] for p in positions]).decode()
+def _grown(
+    known: Sequence[AnyFact], received: Sequence[AnyFact]
+) -> tuple[dict[UUID, list[AnyFact]], list[AnyFact], list[UUID]]:
+    """All facts of the aggregates that have new ones, the new ones, and the aggregates that had some before.
+
+    A fact is known by its aggregate and version; nothing else adds facts while the apply lock is held.
+    """
+    by_key: dict[UUID, list[AnyFact]] = {}
+    for fact in known:
+        by_key.setdefault(fact[0], []).append(fact)
+    seen = {(fact[0], fact.version) for fact in known}
+    new: list[AnyFact] = []
+    grown: dict[UUID, list[AnyFact]] = {}
+    had: list[UUID] = []
+    for fact in received:
+        key = fact[0]
+        place = (key, fact.version)
+        if place in seen:
+            continue
+        seen.add(place)
+        new.append(fact)
+        some = grown.get(key)
+        if some is None:
+            some = grown[key] = by_key.get(key, [])
+            if some:
+                had.append(key)
+        some.append(fact)
+    return grown, new, had
 
 
-def _read(positions: str) -> tuple[tuple[str, date, date | None], ...]:
-    return tuple(
+def read_organization(row: Sequence[Any]) -> OrganizationFact:
+    """A row of `organization_fact`, whose positions are JSON."""
+    positions = tuple(
         (name, date.fromisoformat(since), date.fromisoformat(until) if until else None)
-        for name, since, until in orjson.loads(positions)
+        for name, since, until in orjson.loads(row[8])
     )
+    return OrganizationFact(*row[:8], positions)
 
 
 # --- handlers ------------------------------------------------------------------------------------
@@ -180,12 +204,16 @@ APPLIED: Mapping[type[Published], Apply] = {
 }
 """What each fact does to one generation; a rebuild reads them from the feed."""
 
-FOLDS = {
-    "membership_fact": fold_memberships,
-    "organization_fact": fold_organizations,
-    "cluster_fact": fold_clusters,
-}
-"""What rows of each table of facts do to a generation."""
+
+async def carry_over(connection: Connection, generation: int, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Takes rows of a table of facts, as another generation has them, into this one."""
+    if table == store.MEMBERSHIP_FACTS.name:
+        await fold_memberships(connection, generation, [MembershipFact(*row) for row in rows])
+    elif table == store.ORGANIZATION_FACTS.name:
+        await fold_organizations(connection, generation, [read_organization(row) for row in rows])
+    else:
+        await fold_clusters(connection, generation, [ClusterFact(*row) for row in rows])
+
 
 _HANDLERS: Mapping[Apply, Handler] = {
     apply_memberships: take_memberships,

@@ -7,6 +7,7 @@ its effective day on and overrides what was believed about the days behind it.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeAlias, TypeVar
+from uuid import UUID
 
 Value: TypeAlias = tuple[Any, ...]
 """What holds during a period; its parts depend on the aggregate."""
@@ -39,19 +40,23 @@ class Period(NamedTuple):
 class MembershipFact(NamedTuple):
     """A fact about one membership. `type` is the name of its contract, e.g. "MembershipActivated"."""
 
+    membership_id: UUID
     version: int
+    id: UUID
     type: str
     effective: date | None
     recorded: datetime
-    organization_id: Any
-    cluster_id: Any
+    organization_id: UUID
+    cluster_id: UUID
     category: str
 
 
 class OrganizationFact(NamedTuple):
     """A fact about one organisation. `positions` are (position, since, until); `state` is ISO 3166-2, "MX-JAL"."""
 
+    organization_id: UUID
     version: int
+    id: UUID
     type: str
     effective: date | None
     recorded: datetime
@@ -63,7 +68,9 @@ class OrganizationFact(NamedTuple):
 class ClusterFact(NamedTuple):
     """A fact about one cluster."""
 
+    cluster_id: UUID
     version: int
+    id: UUID
     type: str
     effective: date | None
     recorded: datetime

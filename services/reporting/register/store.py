@@ -14,48 +14,56 @@ from shared.postgres.pool import Connection, Row
 LOCK = "SELECT pg_advisory_xact_lock(apply_lock())"
 GENERATIONS = "SELECT current, building FROM generation"
 
-ADD_MEMBERSHIP_FACTS = """
-WITH new AS (
-    INSERT INTO membership_fact (generation, membership_id, version, id, type, effective, recorded,
-                                 organization_id, cluster_id, category)
-    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-                             $8::uuid[], $9::uuid[], $10::text[])
-    ON CONFLICT DO NOTHING
-    RETURNING membership_id, version, type, effective, recorded, organization_id, cluster_id, category
+
+class FactTable(NamedTuple):
+    """A table of received facts: the column of its aggregate, and all columns but the generation with their types."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """The column of the aggregate, the first one."""
+        return self.columns[0][0]
+
+    @property
+    def names(self) -> str:
+        """All columns but the generation."""
+        return ", ".join(name for name, _ in self.columns)
+
+    @property
+    def add(self) -> str:
+        """Statement that keeps facts; one that is there already stays as it is."""
+        arrays = ", ".join(f"${n}::{type_}[]" for n, (_, type_) in enumerate(self.columns, start=2))
+        return (
+            f"INSERT INTO {self.name} (generation, {self.names}) SELECT $1, * FROM unnest({arrays})"
+            " ON CONFLICT DO NOTHING"
+        )
+
+    @property
+    def known(self) -> str:
+        """Statement that gives all facts of the named aggregates."""
+        return f"SELECT {self.names} FROM {self.name} WHERE generation = $1 AND {self.key} = ANY ($2::uuid[])"
+
+
+def _facts(name: str, key: str, *more: tuple[str, str]) -> FactTable:
+    common = (
+        ("version", "bigint"),
+        ("id", "uuid"),
+        ("type", "text"),
+        ("effective", "date"),
+        ("recorded", "timestamptz"),
+    )
+    return FactTable(name, ((key, "uuid"), *common, *more))
+
+
+MEMBERSHIP_FACTS = _facts(
+    "membership_fact", "membership_id", ("organization_id", "uuid"), ("cluster_id", "uuid"), ("category", "text")
 )
-SELECT *, true AS new FROM new
-UNION ALL
-SELECT membership_id, version, type, effective, recorded, organization_id, cluster_id, category, false
-FROM membership_fact WHERE generation = $1 AND membership_id = ANY ($2)
-  AND membership_id IN (SELECT membership_id FROM new)
-"""
-ADD_ORGANIZATION_FACTS = """
-WITH new AS (
-    INSERT INTO organization_fact (generation, organization_id, version, id, type, effective, recorded,
-                                   kind, state, positions)
-    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-                             $8::text[], $9::text[], $10::jsonb[])
-    ON CONFLICT DO NOTHING
-    RETURNING organization_id, version, type, effective, recorded, kind, state, positions
+ORGANIZATION_FACTS = _facts(
+    "organization_fact", "organization_id", ("kind", "text"), ("state", "text"), ("positions", "jsonb")
 )
-SELECT * FROM new
-UNION ALL
-SELECT organization_id, version, type, effective, recorded, kind, state, positions
-FROM organization_fact WHERE generation = $1 AND organization_id = ANY ($2)
-  AND organization_id IN (SELECT organization_id FROM new)
-"""
-ADD_CLUSTER_FACTS = """
-WITH new AS (
-    INSERT INTO cluster_fact (generation, cluster_id, version, id, type, effective, recorded)
-    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[])
-    ON CONFLICT DO NOTHING
-    RETURNING cluster_id, version, type, effective, recorded
-)
-SELECT * FROM new
-UNION ALL
-SELECT cluster_id, version, type, effective, recorded
-FROM cluster_fact WHERE generation = $1 AND cluster_id = ANY ($2) AND cluster_id IN (SELECT cluster_id FROM new)
-"""
+CLUSTER_FACTS = _facts("cluster_fact", "cluster_id")
 
 
 class PeriodTable(NamedTuple):
@@ -66,20 +74,25 @@ class PeriodTable(NamedTuple):
     columns: tuple[tuple[str, str], ...]
 
     @property
-    def replace(self) -> str:
-        """Statement that puts rows in the place of those that the named aggregates had."""
-        names = [self.key, *(name for name, _ in self.columns)]
-        types = ["uuid", *(type_ for _, type_ in self.columns)]
-        first = 3
-        arrays = ", ".join(f"${first + n}::{type_}[]" for n, type_ in enumerate(types))
-        dates = first + len(types)
-        return f"""
-WITH gone AS (DELETE FROM {self.name} WHERE generation = $1 AND {self.key} = ANY ($2::uuid[]))
-INSERT INTO {self.name} (generation, {", ".join(names)}, valid, known)
-SELECT $1, {", ".join(names)}, daterange(since, until), tstzrange(known_since, known_until)
-FROM unnest({arrays}, ${dates}::date[], ${dates + 1}::date[], ${dates + 2}::timestamptz[], ${dates + 3}::timestamptz[])
-    AS r ({", ".join(names)}, since, until, known_since, known_until)
-"""
+    def names(self) -> str:
+        """All columns but the generation and the two ranges."""
+        return ", ".join([self.key, *(name for name, _ in self.columns)])
+
+    @property
+    def clear(self) -> str:
+        """Statement that removes the rows of the named aggregates."""
+        return f"DELETE FROM {self.name} WHERE generation = $1 AND {self.key} = ANY ($2::uuid[])"
+
+    @property
+    def add(self) -> str:
+        """Statement that writes rows."""
+        types = ["uuid", *(type_ for _, type_ in self.columns), "date", "date", "timestamptz", "timestamptz"]
+        arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types, start=2))
+        return (
+            f"INSERT INTO {self.name} (generation, {self.names}, valid, known)"
+            f" SELECT $1, {self.names}, daterange(since, until), tstzrange(known_since, known_until)"
+            f" FROM unnest({arrays}) AS r ({self.names}, since, until, known_since, known_until)"
+        )
 
 
 MEMBERSHIPS = PeriodTable(
@@ -90,11 +103,8 @@ ORGANIZATIONS = PeriodTable("organization_period", "organization_id", (("kind", 
 POSITIONS = PeriodTable("position_period", "organization_id", (("position", "text"),))
 CLUSTERS = PeriodTable("cluster_period", "cluster_id", ())
 
-TABLES = (
-    "membership_fact", "organization_fact", "cluster_fact",
-    "membership_period", "organization_period", "position_period", "cluster_period",
-)  # fmt: skip
-"""All tables that have a generation."""
+FACT_TABLES = (MEMBERSHIP_FACTS, ORGANIZATION_FACTS, CLUSTER_FACTS)
+PERIOD_TABLES = (MEMBERSHIPS, ORGANIZATIONS, POSITIONS, CLUSTERS)
 
 PUT_LABELS = """
 INSERT INTO label AS known (cluster_id, slug, name, version)
@@ -134,36 +144,30 @@ async def generations(connection: Connection) -> Generations:
     return Generations(row["current"], row["building"])
 
 
-async def add_membership_facts(connection: Connection, generation: int, facts: Sequence[tuple[Any, ...]]) -> list[Row]:
-    """Keeps the facts that are new; gives all facts, old and new, of the memberships that have new ones."""
-    return list(await connection.fetch(ADD_MEMBERSHIP_FACTS, generation, *zip(*facts, strict=True)))
+async def known_facts(connection: Connection, table: FactTable, generation: int, keys: Sequence[UUID]) -> list[Row]:
+    """All facts of these aggregates, in the order of the table's columns."""
+    return list(await connection.fetch(table.known, generation, keys))
 
 
-async def add_organization_facts(
-    connection: Connection, generation: int, facts: Sequence[tuple[Any, ...]]
-) -> list[Row]:
-    """The same for organisations."""
-    return list(await connection.fetch(ADD_ORGANIZATION_FACTS, generation, *zip(*facts, strict=True)))
-
-
-async def add_cluster_facts(connection: Connection, generation: int, facts: Sequence[tuple[Any, ...]]) -> list[Row]:
-    """The same for clusters."""
-    return list(await connection.fetch(ADD_CLUSTER_FACTS, generation, *zip(*facts, strict=True)))
+async def add_facts(connection: Connection, table: FactTable, generation: int, facts: Sequence[Sequence[Any]]) -> None:
+    """Keeps these facts, given in the order of the table's columns."""
+    if facts:
+        await connection.execute(table.add, generation, *zip(*facts, strict=True))
 
 
 async def replace_periods(
-    connection: Connection, table: PeriodTable, generation: int, periods: dict[UUID, list[Period]]
+    connection: Connection, table: PeriodTable, generation: int, periods: dict[UUID, list[Period]], had: Sequence[UUID]
 ) -> None:
-    """Puts these rows in the place of those that the aggregates had; one without rows has none then."""
-    if not periods:
-        return
+    """Puts these rows in the place of those that the aggregates had; `had` are those that may have some."""
+    if had:
+        await connection.execute(table.clear, generation, had)
     rows = [
         (key, *value, since, until, known_since, known_until)
         for key, found in periods.items()
         for since, until, value, known_since, known_until in found
     ]
-    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * (5 + len(table.columns))
-    await connection.execute(table.replace, generation, list(periods), *columns)
+    if rows:
+        await connection.execute(table.add, generation, *zip(*rows, strict=True))
 
 
 async def put_labels(connection: Connection, labels: Sequence[tuple[UUID, str, str, int]]) -> None:

@@ -41,8 +41,8 @@ async def rows_outside(database: Database, generation: int) -> int:
     """Rows of other generations in all tables."""
     async with database.connection() as connection:
         counts = [
-            await connection.fetchval(f"SELECT count(*) FROM {table} WHERE generation <> $1", generation)
-            for table in store.TABLES
+            await connection.fetchval(f"SELECT count(*) FROM {table.name} WHERE generation <> $1", generation)
+            for table in (*store.FACT_TABLES, *store.PERIOD_TABLES)
         ]
         return sum(counts)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.reporting.register import domain
 from services.reporting.register.domain import ClusterFact, MembershipFact, OrganizationFact, Period
 
-ORGANIZATION, CLUSTER = UUID(int=1), UUID(int=2)
+ORGANIZATION, CLUSTER, MEMBERSHIP = UUID(int=1), UUID(int=2), UUID(int=3)
 TYPES = ("Applied", "Approved", "Activated", "CategoryChanged", "Resigned")
 
 
@@ -22,7 +22,17 @@ def at(month: int, day: int, year: int = 2026) -> datetime:
 
 
 def fact(version: int, what: str, effective: date, recorded: datetime, category: str = "associate") -> MembershipFact:
-    return MembershipFact(version, f"Membership{what}", effective, recorded, ORGANIZATION, CLUSTER, category)
+    return MembershipFact(
+        MEMBERSHIP,
+        version,
+        UUID(int=version),
+        f"Membership{what}",
+        effective,
+        recorded,
+        ORGANIZATION,
+        CLUSTER,
+        category,
+    )
 
 
 def believed(periods: list[Period], day: date, instant: datetime | None) -> list[tuple[object, ...]]:
@@ -141,7 +151,9 @@ def organization(version: int, effective: date | None, state: str, *positions: t
     OrganizationFact
 ):  # fmt: skip
     type_ = "OrganizationRegistered" if version == 1 else "OrganizationReclassified"
-    return OrganizationFact(version, type_, effective, at(1, version), "company", state, positions)
+    return OrganizationFact(
+        ORGANIZATION, version, UUID(int=version), type_, effective, at(1, version), "company", state, positions
+    )
 
 
 def test_an_organisation_had_its_first_state_before_it_was_registered() -> None:
@@ -174,9 +186,9 @@ def test_a_position_that_is_listed_twice_counts_once_a_day() -> None:
 
 def test_a_cluster_that_left_is_out_of_the_network_from_that_day_on() -> None:
     facts = [
-        ClusterFact(1, "ClusterFounded", date(2019, 1, 1), at(1, 1)),
-        ClusterFact(2, "ClusterJoinedNetwork", date(2020, 9, 1), at(1, 1)),
-        ClusterFact(3, "ClusterLeftNetwork", date(2025, 1, 1), at(1, 2)),
+        ClusterFact(CLUSTER, 1, UUID(int=1), "ClusterFounded", date(2019, 1, 1), at(1, 1)),
+        ClusterFact(CLUSTER, 2, UUID(int=2), "ClusterJoinedNetwork", date(2020, 9, 1), at(1, 1)),
+        ClusterFact(CLUSTER, 3, UUID(int=3), "ClusterLeftNetwork", date(2025, 1, 1), at(1, 2)),
     ]
     periods = domain.periods(facts, domain.after_cluster)
     days = (date(2020, 8, 31), date(2020, 9, 1), date(2024, 12, 31), date(2025, 1, 1))
