@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import typer
@@ -40,10 +39,6 @@ def definition_of(service: str) -> "Definition":
 
     if service not in SERVICES:
         raise typer.BadParameter(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
-    if find_spec(f"services.{service}.app") is None:
-        from shared.runtime.service import Definition
-
-        return Definition(service)
     found: Definition = import_module(f"services.{service}.app").DEFINITION
     return found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from shared.runtime.service import Definition
+    from shared.runtime.service import Definition, Service
 
 Json = Annotated[bool, typer.Option("--json", help="for a program")]
 Folder = Annotated[
@@ -60,7 +60,9 @@ def register(
         port: Annotated[int | None, typer.Option(min=0, max=65535, help="default: CUMULO_HTTP_PORT")] = None,
     ) -> None:
         """Run one service against the PostgreSQL and Kafka that the environment names."""
-        asyncio.run(_serve(definition_of(service), port))
+        from shared.runtime import loop
+
+        loop.run(_serve(definition_of(service), port))
 
     @app.command()
     def migrate(data: Folder = None, json: Json = False) -> None:
@@ -144,4 +146,15 @@ async def _serve(definition: "Definition", port: int | None) -> None:
             log.info("service.listening", host=host, port=chosen)
 
         async with app.router.lifespan_context(app):
+            running = app.state.service
+            watching = asyncio.create_task(_end_on_failure(running, stopping))
             await serve(app, door, stopping, started)
+            watching.cancel()
+    if running.failed is not None:
+        raise typer.Exit(1)
+
+
+async def _end_on_failure(service: "Service", stopping: asyncio.Event) -> None:
+    """A service that cannot go on ends its process, so that whoever supervises it starts a new one."""
+    await service.failing.wait()
+    stopping.set()

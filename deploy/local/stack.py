@@ -24,7 +24,7 @@ from deploy.local.server import listening, serve, stop_signals
 from shared.http.edge import application
 from shared.messaging.refill import refill
 from shared.messaging.topics import make_topics
-from shared.runtime import logging
+from shared.runtime import logging, loop
 from shared.runtime.local import DATABASE, SUPERUSER, local_settings, owner_connection
 from shared.runtime.service import Definition
 from shared.runtime.settings import Settings
@@ -116,7 +116,7 @@ def run(
         }
         services = definitions()
         stop.check()
-        asyncio.run(_services(place, services, status, secrets, door, stop, say, ready))
+        loop.run(_services(place, services, status, secrets, door, stop, say, ready))
 
 
 async def _services(
@@ -217,7 +217,11 @@ async def _prepare(
 
 
 async def _until_ready(front: Front, stopping: asyncio.Event) -> None:
-    while not stopping.is_set() and await front.readiness():  # noqa: ASYNC110 - what it waits for tells nobody
+    began = told = time.monotonic()
+    while not stopping.is_set() and (reasons := await front.readiness()):
+        if time.monotonic() > told + 15:
+            told = time.monotonic()
+            logging.get_log("local").warning("stack.not_ready", seconds=round(told - began), reasons=reasons)
         await asyncio.sleep(0.05)
 
 

@@ -5,13 +5,15 @@ anew, in the end row by row, so that no row is lost and no broken row stops the 
 """
 
 import asyncio
+import contextlib
+import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -127,10 +129,14 @@ async def import_members(
         rows = _below(table, columns.row)
         reader = Reader(columns, found.country)
         progress(0, total)
-        while part := list(islice(rows, chunk_rows)):
-            result.rows += await _taken_over(open_unit, now, reader, part, known, dry_run)
-            done += len(part)
-            progress(done, total)
+        reading = asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows))
+        with _seldom_collected():
+            while (part := await reading) is not None:
+                # the next part is read while the database works on this one
+                reading = asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows))
+                result.rows += await _taken_over(open_unit, now, reader, part, known, dry_run)
+                done += len(part.rows)
+                progress(done, total)
     async with database.connection() as connection:
         result.absent = await views.absent_from(connection, found.id, known.touched_ids())
     return result
@@ -138,6 +144,29 @@ async def import_members(
 
 def _below(table: Table, header: int) -> Iterator[spreadsheets.Row]:
     return (row for row in table.rows() if row[0] > header)
+
+
+class _Part(NamedTuple):
+    """Rows that are taken over together, and what they say."""
+
+    rows: list[spreadsheets.Row]
+    entries: list[Entry]
+
+
+def _next(reader: Reader, rows: Iterator[spreadsheets.Row], count: int) -> _Part | None:
+    part = list(islice(rows, count))
+    return _Part(part, _entries(reader, part)) if part else None
+
+
+@contextlib.contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Rows make many objects and no cycles: looking for cycles all the time took a third of an import."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _entries(reader: Reader, part: Sequence[spreadsheets.Row]) -> list[Entry]:
@@ -156,9 +185,11 @@ async def _taken_over(
     reason = ""
     for attempt in range(ATTEMPTS):
         layer = Known(known)
+        # deciding writes its reasons into the entries: another attempt reads them anew
+        entries = part.entries if attempt == 0 else _entries(reader, part.rows)
         try:
             async with open_unit() as unit:
-                results = await import_entries(unit, now, _entries(reader, part), layer, dry_run=dry_run)
+                results = await import_entries(unit, now, entries, layer, dry_run=dry_run)
             layer.keep()
             return results
         except _AGAIN as error:
@@ -170,9 +201,10 @@ async def _taken_over(
         except _ABOUT_A_ROW as error:
             reason = f"the database does not take it: {error}"
             break
-    if len(part) > 1:
-        return [row for one in part for row in await _taken_over(open_unit, now, reader, [one], known, dry_run)]
+    if len(part.rows) > 1:
+        single = [_Part([row], _entries(reader, [row])) for row in part.rows]
+        return [row for one in single for row in await _taken_over(open_unit, now, reader, one, known, dry_run)]
     return [
         RowResult(entry.number, "refused", entry.name, None, (*entry.reasons, reason), tuple(entry.warnings))
-        for entry in _entries(reader, part)
+        for entry in _entries(reader, part.rows)
     ]

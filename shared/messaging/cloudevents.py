@@ -168,7 +168,7 @@ def _well_formed(
     time = datetime.fromisoformat(found["ce_time"].decode())
     effective = found.get("ce_effective")
     trace = found.get("ce_traceparent")
-    texts = (found["ce_type"], found["ce_actor"], found["ce_cause"], trace or b"", key)
+    texts: tuple[bytes, ...] = (found["ce_type"], found["ce_actor"], found["ce_cause"], trace or b"", key or b"")
     if (
         event_id.int >> 76 & 0xF != 7
         or not 0 < version < 2**63
@@ -180,7 +180,7 @@ def _well_formed(
     ):
         raise ValueError
     return Received(
-        topic, partition, offset, key.decode(), event_id, texts[0].decode(), version, time,
+        topic, partition, offset, texts[4].decode(), event_id, texts[0].decode(), version, time,
         date.fromisoformat(effective.decode()) if effective else None, texts[1].decode(), texts[2].decode(),
         trace.decode() if trace else None, value, None, headers, value,
     )  # fmt: skip

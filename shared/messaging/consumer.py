@@ -34,6 +34,7 @@ ACK_POLICY = AckPolicy.NACK_ON_ERROR
 """The one policy of every subscriber: all others acknowledge, sooner or later, what a handler failed on."""
 
 STANDSTILL_SECONDS = 45.0
+LONGEST_BATCH_SECONDS = 600.0
 REGISTER = "INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 
 
@@ -57,6 +58,7 @@ class ConsumerLoop:
         self._backing_off = False
         self._moved = time.monotonic()
         self._positions: dict[Any, int] = {}
+        self._standstills = 0
         self._tick = time.monotonic()
         self._parked_lately: deque[float] = deque()
         self._prefix = len(service.settings.topic_prefix)
@@ -168,10 +170,19 @@ class ConsumerLoop:
                 assigned = client.assignment()
                 self._waits = None if assigned or self._settings.kafka_embedded else self._waits
                 await self._note_progress(client)
-                if time.monotonic() - self._moved > STANDSTILL_SECONDS:
-                    self._service.log.error("consumer.stands_still", consumer=self.name)
+                if self._stands_still():
+                    self._standstills += 1
+                    self._service.log.error("consumer.stands_still", consumer=self.name, times=self._standstills)
+                    if self._standstills > 1:
+                        self._service.fail(f"the consumer {self.name} does not move, also after a fresh start")
                     return
             await self._service.pause(0.5)
+
+    def _stands_still(self) -> bool:
+        now = time.monotonic()
+        if self._busy_since is not None:
+            return now - self._busy_since > LONGEST_BATCH_SECONDS
+        return now - self._moved > STANDSTILL_SECONDS
 
     async def _note_progress(self, client: Any) -> None:
         positions: dict[Any, int] = {}
@@ -205,8 +216,13 @@ class ConsumerLoop:
             )
             for record in records
         ]  # fmt: skip
-        await self._settle(items)
+        self._busy_since = time.monotonic()
+        try:
+            await self._settle(items)
+        finally:
+            self._busy_since = None
         self._moved = time.monotonic()
+        self._standstills = 0
 
     async def _settle(self, items: Sequence[Received]) -> None:
         """Brings a batch to its effect, whatever it takes."""

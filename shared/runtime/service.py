@@ -57,6 +57,8 @@ class Service:
     relay: "Relay | None" = None
     consumers: "list[ConsumerLoop]" = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    failing: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: str | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
@@ -71,6 +73,12 @@ class Service:
             actor=actor, cause=cause, now=self.clock(), traceparent=current_traceparent()
         ) as unit:
             yield unit
+
+    def fail(self, reason: str) -> None:
+        """Says that this process cannot go on, though what it depends on answers; `cumulo serve` then ends."""
+        self.failed = reason
+        self.log.error("service.failed", reason=reason)
+        self.failing.set()
 
     async def pause(self, seconds: float) -> None:
         """Waits, but not longer than until the service stops."""

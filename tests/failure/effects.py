@@ -4,6 +4,7 @@ Effects once and in order, the inbox in agreement, nothing lost behind a parked 
 equal to the fold of history and to a rebuild.
 """
 
+import json
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -52,7 +53,7 @@ def _once(
             order[row["key"]].append(row["version"])
     for row in parked:
         if row["topic"] == FACTS and row["id"] in published:
-            order[row["key"]].append(row["version"] if "version" in row else published[row["id"]].version)
+            order[row["key"]].append(published[row["id"]].version)
     for key, versions in order.items():
         if versions != list(range(1, len(versions) + 1)):
             found.append({"rule": "effects in order", "key": key, "versions": versions[:50]})

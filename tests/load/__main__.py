@@ -1,4 +1,4 @@
-"""Benchmarks, run by hand: `CUMULO_TEST_KAFKA=127.0.0.1:9092 uv run python -m tests.load [drain latency consume …]`.
+"""Benchmarks, run by hand: `CUMULO_TEST_KAFKA=127.0.0.1:9092 uv run python -m tests.load [drain latency consume import memory]`.
 
 They print how they were run, their raw baseline and the ratio; they are not part of the test command.
 """
@@ -8,10 +8,16 @@ import sys
 import uvloop
 
 from shared.runtime import logging
-from tests.load import bus
+from tests.load import bus, whole
 from tests.load.ground import ground, machine
 
-ALL = {"drain": bus.drain, "latency": bus.latency, "consume": bus.consume}
+ALL = {
+    "drain": bus.drain,
+    "latency": bus.latency,
+    "consume": bus.consume,
+    "import": whole.imports,
+    "memory": whole.memory,
+}
 
 
 async def main(names: list[str]) -> None:

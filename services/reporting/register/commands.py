@@ -13,11 +13,11 @@ import orjson
 
 from services.reporting.indicators import commands as indicators
 from services.reporting.register import domain, store
-from services.reporting.register.domain import AnyFact, ClusterFact, MembershipFact, OrganizationFact
+from services.reporting.register.domain import AnyFact, ClusterFact, MembershipFact, OrganizationFact, Period
 from shared.contracts import membership as contracts
 from shared.contracts.base import Published
 from shared.messaging.events import Event, EventRefused, Handler
-from shared.postgres.pool import Connection, Unit
+from shared.postgres.pool import Connection, Row, Unit
 
 Apply = Callable[[Connection, int, Sequence[Event]], Awaitable[set[UUID]]]
 
@@ -56,8 +56,12 @@ async def fold_memberships(connection: Connection, generation: int, facts: Seque
     """Keeps the facts that are new and folds the memberships that they concern."""
     rows = await store.known_facts(connection, store.MEMBERSHIP_FACTS, generation, [fact[0] for fact in facts])
     grown, new, had = _grown([MembershipFact(*row) for row in rows], facts)
-    await store.add_facts(connection, store.MEMBERSHIP_FACTS, generation, new)
     folded = {key: domain.membership_periods(some) for key, some in grown.items()}
+    whole = [len(grown[fact[0]]) == 1 and folded[fact[0]] == [_only_row(fact)] for fact in new]
+    for fact, alone in zip(new, whole, strict=True):
+        if alone:
+            del folded[fact[0]]
+    await store.add_membership_facts(connection, generation, new, whole)
     await store.replace_periods(connection, store.MEMBERSHIPS, generation, folded, had)
     return {fact.cluster_id for fact in new if fact.type in domain.NEEDS_DAY}
 
@@ -108,6 +112,12 @@ async def fold_clusters(connection: Connection, generation: int, facts: Sequence
     return set()
 
 
+def _only_row(fact: MembershipFact) -> Period:
+    """The row of a membership that began with this fact, and of which nothing else is known."""
+    value = (fact.organization_id, fact.cluster_id, fact.category)
+    return Period(fact.effective, None, value, fact.recorded, None)
+
+
 def _grown(
     known: Sequence[AnyFact], received: Sequence[AnyFact]
 ) -> tuple[dict[UUID, list[AnyFact]], list[AnyFact], list[UUID]]:
@@ -138,13 +148,13 @@ def _grown(
     return grown, new, had
 
 
-def read_organization(row: Sequence[Any]) -> OrganizationFact:
+def read_organization(row: Row | Sequence[Any]) -> OrganizationFact:
     """A row of `organization_fact`, whose positions are JSON."""
     positions = tuple(
         (name, date.fromisoformat(since), date.fromisoformat(until) if until else None)
         for name, since, until in orjson.loads(row[8])
     )
-    return OrganizationFact(*row[:8], positions)
+    return OrganizationFact(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], positions)
 
 
 # --- handlers ------------------------------------------------------------------------------------

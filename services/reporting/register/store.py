@@ -106,6 +106,19 @@ CLUSTERS = PeriodTable("cluster_period", "cluster_id", ())
 FACT_TABLES = (MEMBERSHIP_FACTS, ORGANIZATION_FACTS, CLUSTER_FACTS)
 PERIOD_TABLES = (MEMBERSHIPS, ORGANIZATIONS, POSITIONS, CLUSTERS)
 
+# most facts of an import are the only ones of their membership: the row that they fold to goes with them
+ADD_MEMBERSHIP_FACTS = f"""
+WITH fact AS (
+    SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[], $8::uuid[],
+                         $9::uuid[], $10::text[], $11::boolean[]) AS r ({MEMBERSHIP_FACTS.names}, whole)
+), kept AS (
+    INSERT INTO membership_fact (generation, {MEMBERSHIP_FACTS.names})
+    SELECT $1, {MEMBERSHIP_FACTS.names} FROM fact ON CONFLICT DO NOTHING
+)
+INSERT INTO membership_period (generation, {MEMBERSHIPS.names}, valid, known)
+SELECT $1, {MEMBERSHIPS.names}, daterange(effective, NULL), tstzrange(recorded, NULL) FROM fact WHERE whole
+"""
+
 PUT_LABELS = """
 INSERT INTO label AS known (cluster_id, slug, name, version)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS r (cluster_id, slug, name, version)
@@ -153,6 +166,14 @@ async def add_facts(connection: Connection, table: FactTable, generation: int, f
     """Keeps these facts, given in the order of the table's columns."""
     if facts:
         await connection.execute(table.add, generation, *zip(*facts, strict=True))
+
+
+async def add_membership_facts(
+    connection: Connection, generation: int, facts: Sequence[Sequence[Any]], whole: Sequence[bool]
+) -> None:
+    """Keeps these facts. Where `whole`, the fact's own day, instant and values are its membership's only row."""
+    if facts:
+        await connection.execute(ADD_MEMBERSHIP_FACTS, generation, *zip(*facts, strict=True), whole)
 
 
 async def replace_periods(

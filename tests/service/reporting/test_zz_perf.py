@@ -32,7 +32,7 @@ def timed(mod, name):
 
 
 async def test_perf(database, own):
-    for n in ("locked_generations", "add_membership_facts", "replace_periods"):
+    for n in ("locked_generations", "known_facts", "add_membership_facts", "replace_periods"):
         if hasattr(store, n):
             timed(store, n)
     w = World()

@@ -20,7 +20,13 @@ ID, NETWORK = UUID(int=1), UUID(int=2)
 
 
 def founded(**more: str) -> Cluster:
-    values = {"slug": "agave", "name": "Costa y Agave", "country": "MX", "state": "Jalisco", "zone": "America/Mexico_City"}
+    values = {
+        "slug": "agave",
+        "name": "Costa y Agave",
+        "country": "MX",
+        "state": "Jalisco",
+        "zone": "America/Mexico_City",
+    }
     cluster, facts = domain.found(ID, NETWORK, **(values | more), language="es", since=date(2020, 9, 1))  # type: ignore[arg-type]
     assert [type(d.fact) for d in facts] == [ClusterFounded, ClusterJoinedNetwork]
     assert {d.effective for d in facts} == {date(2020, 9, 1)}

@@ -2,6 +2,7 @@
 
 import contextlib
 from datetime import date, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -177,7 +178,7 @@ def test_whatever_happens_bands_never_overlap_and_versions_count_the_facts(seque
             count += len(facts)
     if present is not None:
         assert present.version == count
-        for before, after_ in zip(present.bands, present.bands[1:], strict=False):
+        for before, after_ in pairwise(present.bands):
             assert before.until is not None
             assert before.since < before.until <= after_.since
         assert (present.standing == "active") == bool(present.bands and present.bands[-1].until is None)

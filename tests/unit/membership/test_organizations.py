@@ -1,6 +1,7 @@
 """Rules of organisations: what is a fact, what is only a text; positions with dates; names."""
 
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -59,7 +60,10 @@ def test_what_is_the_same_makes_no_fact_and_no_version() -> None:
 
 def test_texts_are_named_and_place_is_told_whole() -> None:
     after, facts, differences = domain.changed(
-        registered(), {"legal_name": "Inyectora Cuatro Cerros", "city": "Zapopan", "state": "NLE"}, None, date(2026, 1, 1)
+        registered(),
+        {"legal_name": "Inyectora Cuatro Cerros", "city": "Zapopan", "state": "NLE"},
+        None,
+        date(2026, 1, 1),
     )
     assert [type(d.fact) for d in facts] == [OrganizationReclassified, OrganizationProfileChanged]
     assert isinstance(facts[0].fact, OrganizationReclassified)
@@ -96,7 +100,7 @@ def test_periods_of_a_position_never_overlap(changes: list[tuple[set[ChainPositi
         for position in POSITIONS:
             periods = sorted((p.since, p.until) for p in organization.positions if p.position == position and p.until)
             assert all(since < until for since, until in periods)
-            assert all(a[1] <= b[0] for a, b in zip(periods, periods[1:], strict=False))
+            assert all(a[1] <= b[0] for a, b in pairwise(periods))
             for still in (p for p in organization.positions if p.position == position and p.until is None):
                 assert all(until <= still.since for _, until in periods)
 

@@ -27,7 +27,10 @@ TEXT = "Razón social,RFC\nTroquelados Peña Alta,ZZT\n"
 ROWS = [(1, ["Razón social", "RFC"]), (2, ["Troquelados Peña Alta", "ZZT"])]
 
 
-def rows(content: bytes, limits: Limits = Limits()) -> list[tuple[int, list[str]]]:
+LIMITS = Limits()
+
+
+def rows(content: bytes, limits: Limits = LIMITS) -> list[tuple[int, list[str]]]:
     with read(content, limits) as table:
         found = [(number, cells) for number, cells in table.rows()]
         assert [(number, cells) for number, cells in table.rows()] == found

@@ -55,7 +55,8 @@ def test_the_generic_numbers_name_nobody(generic: str) -> None:
     ("country", "written", "why"),
     [
         ("MX", "ZZI16051", "has 8 characters"), ("MX", "ZZI161511A11", "date"), ("MX", "ZZ1160511A11", "letters"),
-        ("MX", "COMG-600703", "has 10 characters"), ("CO", "x", "NIT"), ("US", "07-1144442", "EIN"), ("ES", "J9", "CIF"),
+        ("MX", "COMG-600703", "has 10 characters"), ("CO", "x", "NIT"), ("US", "07-1144442", "EIN"),
+        ("ES", "J9", "CIF"),
         ("BR", "16", "CNPJ"), ("BY", "MA", "UNP"), ("ZA", "1", "TIN"), ("IN", "27", "GSTIN"), ("DE", "!", "4 to 20"),
     ],
 )  # fmt: skip

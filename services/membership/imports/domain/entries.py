@@ -40,7 +40,6 @@ class Entry:
     mail: str | None = None
     language: Literal["es", "en"] | None = None
     country_said: bool = False
-    only_a_name: bool = False
     warnings: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -83,14 +82,18 @@ class Reader:
         tax = texts.get("tax_number")
         if (tax is None or not any(char.isdigit() for char in tax)) and self._columns.is_header_again(cells):
             return None
-        if tax is None:
+        if tax is None or len(tax) < 6:  # a count may stand there
             first = next((cell for cell in cells if cell.strip()), "")
             if values.is_total(first) or values.is_total(texts.get("legal_name") or texts.get("trade_name") or ""):
                 entry.reasons.append("this row sums up others; it is not a member")
                 entry.legal_name = texts.get("legal_name")
                 return entry
         _fill(entry, texts)
-        entry.only_a_name = len(self._places) > 2 and sum(1 for cell in cells if cell.strip()) == 1
+        if entry.name_key and len(self._places) > 2 and len(texts) == 1 and sum(1 for cell in cells if cell.strip()) == 1:
+            if values.is_note(entry.name):
+                entry.reasons.append("this looks like a note below the table; it is not a member")
+            else:
+                entry.warnings.append("the row has nothing but a name")
         return entry
 
 

@@ -89,8 +89,6 @@ def planned(
 
 def _register(plan: Plan, ids: Ids, on: date) -> None:
     entry = plan.entry
-    if entry.only_a_name:
-        raise NothingButAName("the row has nothing but a name; it does not look like a member")
     legal = entry.legal_name or entry.trade_name
     assert legal is not None
     plan.organization, plan.organization_facts = organizations.registered(
@@ -180,10 +178,6 @@ def _represent(
                 plan.changes[f"representative's {what}"] = (getattr(stored, what), getattr(person, what))
     if plan.outcome == "same":
         plan.outcome = "changed"
-
-
-class NothingButAName(Refusal):
-    """A row that only has a name: a footnote, a heading."""
 
 
 class OlderThanTheResignation(Refusal):

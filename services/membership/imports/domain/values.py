@@ -11,7 +11,7 @@ from functools import lru_cache
 from babel import Locale
 
 from shared.contracts.membership import Category, ChainPosition, OrganizationType
-from shared.postgres.values import sort_key
+from shared.postgres.values import normalised_name, sort_key
 from shared.refusal import Refusal
 
 
@@ -231,7 +231,8 @@ def mail(text: str) -> tuple[str | None, str | None]:
 
 def same_but_shouted(new: str, old: str) -> bool:
     """Whether a text is the old one in capitals or small letters only, accents lost: then the old one stays."""
-    return (new.isupper() or new.islower()) and not old.isupper() and _plain(new) == _plain(old)
+    shouted = (new.isupper() or new.islower()) and not old.isupper()
+    return shouted and (_plain(new) == _plain(old) or normalised_name(new) == normalised_name(old))
 
 
 def is_total(text: str) -> bool:
@@ -240,9 +241,16 @@ def is_total(text: str) -> bool:
     return plain in _TOTALS or plain.startswith(("total de ", "total of ", "total general", "grand total"))
 
 
+def is_note(text: str) -> bool:
+    """Whether a row that says nothing else is a footnote: "Fuente: …", "Actualizado al 31 de marzo"."""
+    return ":" in text or _plain(text).split(" ")[0] in _NOTES
+
+
+_NOTES = frozenset({"nota", "notas", "fuente", "fuentes", "actualizado", "actualizacion", "elaboro", "note", "notes",
+                    "source", "sources", "updated", "as"})  # fmt: skip
 _TOTALS = frozenset({"total", "totales", "totals", "suma", "sum", "subtotal", "subtotales", "gran total"})
 
 __all__ = [
-    "UnreadableCell", "category", "country", "day", "is_total", "language", "line", "mail", "organization_type",
-    "positions", "same_but_shouted",
+    "UnreadableCell", "category", "country", "day", "is_note", "is_total", "language", "line", "mail",
+    "organization_type", "positions", "same_but_shouted",
 ]  # fmt: skip
