@@ -65,7 +65,9 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
         """Compare a service's state topics with its tables and publish again what differs."""
         definition = _known(service, definitions())
         done = asyncio.run(_reconcile(definition))
-        lines = [f"{t}: {r.compared} compared, {r.published} published again, {r.erased} erased" for t, r in done.items()]
+        lines = [
+            f"{t}: {r.compared} compared, {r.published} published again, {r.erased} erased" for t, r in done.items()
+        ]
         nothing = f"{service} publishes no states, or another replica reconciles right now"
         _say({topic: asdict(result) for topic, result in done.items()}, json, lambda: lines or [nothing])
 

@@ -4,7 +4,10 @@ Producers are idempotent with acks from all replicas, except on the embedded bro
 consumers begin at the earliest record; topics are made by `cumulo topics`, never by use.
 """
 
+import asyncio
+import contextlib
 import struct
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -31,15 +34,25 @@ def producer(settings: Settings, *, service: str) -> AIOKafkaProducer:
     )
 
 
-def reader(settings: Settings, **more: Any) -> AIOKafkaConsumer:
-    """A consumer without a group, from the earliest record, for reconcile and checks. Not started."""
-    return AIOKafkaConsumer(
+@contextlib.asynccontextmanager
+async def reader(settings: Settings, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group over all partitions of these topics (full names), from the earliest record."""
+    consumer = AIOKafkaConsumer(
+        *topics,
         bootstrap_servers=settings.kafka.split(","),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        **more,
     )
+    await consumer.start()
+    try:
+        # without a group it assigns itself what the metadata names; it knows no partition before
+        async with asyncio.timeout(30):
+            while any(not consumer.partitions_for_topic(topic) for topic in topics):
+                await asyncio.sleep(0.05)
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 def admin(settings: Settings) -> AIOKafkaAdminClient:

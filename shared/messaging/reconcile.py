@@ -4,7 +4,6 @@ Where they differ the row is published again, and what the table no longer has i
 a relay that woke up late could still have done to a compacted topic.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -115,15 +114,11 @@ async def _erase(service: "Service", topic: str, versions: dict[str, int]) -> in
 
 async def _last_records(service: "Service", topic: str) -> dict[str, _Last]:
     settings = service.settings
-    reader = kafka.reader(settings)
-    await reader.start()
-    try:
-        name = settings.topic_prefix + topic
-        places = [TopicPartition(name, p) for p in reader.partitions_for_topic(name) or ()]
+    name = settings.topic_prefix + topic
+    last: dict[str, _Last] = {}
+    async with kafka.reader(settings, [name]) as reader:
+        places = [TopicPartition(name, p) for p in reader.partitions_for_topic(name)]
         ends = await reader.end_offsets(places)
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        last: dict[str, _Last] = {}
         quiet_since = time.monotonic()
         while not service.stopping.is_set():
             batches = await reader.getmany(timeout_ms=200, max_records=5000)
@@ -142,10 +137,7 @@ async def _last_records(service: "Service", topic: str) -> dict[str, _Last]:
                     break
             elif all([await reader.position(place) >= ends[place] for place in places]):
                 break
-            await asyncio.sleep(0)
-        return last
-    finally:
-        await reader.stop()
+    return last
 
 
 def _json(data: bytes | None) -> Any:

@@ -65,15 +65,9 @@ async def refill(
 
 async def _refuse_unless_empty(settings: Settings, topics: list[str]) -> None:
     names = [settings.topic_prefix + topic for topic in topics]
-    reader = kafka.reader(settings)
-    await reader.start()
-    try:
-        places = [
-            TopicPartition(name, partition) for name in names for partition in reader.partitions_for_topic(name) or ()
-        ]
+    async with kafka.reader(settings, names) as reader:
+        places = [TopicPartition(name, partition) for name in names for partition in reader.partitions_for_topic(name)]
         ends = await reader.end_offsets(places)
-    finally:
-        await reader.stop()
     if full := sorted({place.topic for place, end in ends.items() if end > 0}):
         raise RefillRefused(f"{full[0]} is not empty; delete and make the topics anew before a refill")
     if settings.kafka_embedded:

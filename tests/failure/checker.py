@@ -189,7 +189,6 @@ async def main() -> int:
     seen = await tables(given.postgres, ["membership", "reporting"])
     injected = journals([given.injected]) if given.injected and given.injected.exists() else []
     found = check(seen, copies, journals(given.journals), injected)
-    print(Counter((c.topic,c.partition) for c in copies), file=sys.stderr)
     print(json.dumps(found[: AT_MOST * 5], default=str))
     print(
         json.dumps({"records": len(copies), "facts": len(seen["membership"].history), "findings": len(found)}),

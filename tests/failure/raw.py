@@ -109,8 +109,9 @@ async def topics(bootstrap: str, prefix: str) -> list[Copy]:
     )
     await reader.start()
     try:
-        names = sorted(name for name in await reader.topics() if name.startswith(prefix))
-        places = [TopicPartition(name, p) for name in names for p in sorted(reader.partitions_for_topic(name) or ())]
+        cluster = await reader._client.fetch_all_metadata()
+        names = sorted(name for name in cluster.topics() if name.startswith(prefix))
+        places = [TopicPartition(name, p) for name in names for p in sorted(cluster.partitions_for_topic(name) or ())]
         ends = await reader.end_offsets(places)
         open_places = [place for place in places if ends[place] > 0]
         found: list[Copy] = []

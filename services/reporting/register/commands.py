@@ -6,6 +6,7 @@ order, leaves the same rows.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,34 +22,34 @@ from shared.postgres.pool import Connection, Row, Unit
 
 Apply = Callable[[Connection, int, Sequence[Event]], Awaitable[set[UUID]]]
 
-_SHORT: dict[str, str] = {}
+NO_DAY = "effective: this fact needs the day from which it counts"
 
 
+@lru_cache(maxsize=256)
 def _short(type_: str) -> str:
     """`org.cumulo.membership.MembershipActivated.v1` is "MembershipActivated" here."""
-    name = _SHORT.get(type_)
-    if name is None:
-        name = _SHORT[type_] = type_.split(".")[-2]
-    return name
+    return type_.split(".")[-2]
 
 
 def check(event: Event) -> None:
-    """Raises `EventRefused` for a fact that cannot be placed in time or whose value belongs to another key."""
+    """Raises `EventRefused` for a fact that cannot be placed in time."""
     if event.effective is None and _short(event.type) in domain.NEEDS_DAY:
-        raise EventRefused("effective: this fact needs the day from which it counts")
+        raise EventRefused(NO_DAY)
 
 
 async def apply_memberships(connection: Connection, generation: int, events: Sequence[Event]) -> set[UUID]:
     """Membership facts into one generation. Returns the clusters whose memberships in force may differ now."""
-    for event in events:
-        check(event)
-    facts = [
-        MembershipFact(
-            e.data.membership_id, e.version, e.id, _short(e.type), e.effective, e.time,
-            e.data.organization_id, e.data.cluster_id, e.data.category,
-        )
-        for e in events
-    ]  # fmt: skip
+    facts: list[MembershipFact] = []
+    for id_, type_, _, _, version, recorded, effective, _, _, _, data in events:
+        name = _short(type_)
+        if effective is None and name in domain.NEEDS_DAY:
+            raise EventRefused(NO_DAY)
+        facts.append(
+            MembershipFact(
+                data.membership_id, version, id_, name, effective, recorded,
+                data.organization_id, data.cluster_id, data.category,
+            )
+        )  # fmt: skip
     return await fold_memberships(connection, generation, facts)
 
 
