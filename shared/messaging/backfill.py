@@ -16,6 +16,9 @@ from shared.messaging.feed import FeedClient
 from shared.postgres.pool import Database, Unit
 
 CHUNK = 2000
+REGISTER = """
+INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET types = excluded.types
+"""
 
 
 class NothingToBackfill(Exception):
@@ -54,10 +57,7 @@ async def backfill(
                     await _apply(database, applier, [item for _, item in page], total)
                     progress(len(page))
     async with database.unit(actor="cli", cause="backfill") as unit:
-        await unit.connection.execute(
-            "INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET types = excluded.types",
-            consumer.name, list(consumer.types),
-        )  # fmt: skip
+        await unit.connection.execute(REGISTER, consumer.name, list(consumer.types))
     return dict(total)
 
 

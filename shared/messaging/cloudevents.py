@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from asyncpg.pgproto.pgproto import UUID as PgUUID
+from asyncpg.pgproto import pgproto
 
 Headers = list[tuple[str, bytes]]
 
@@ -163,7 +163,7 @@ def _well_formed(
 
     Ids are the driver's own UUIDs here, which are several times as quick to read, hash and sort.
     """
-    event_id = PgUUID(found["ce_id"].decode())
+    event_id = pgproto.UUID(found["ce_id"].decode())
     version = int(found["ce_version"])
     time = datetime.fromisoformat(found["ce_time"].decode())
     effective = found.get("ce_effective")
@@ -176,7 +176,7 @@ def _well_formed(
         or found["ce_specversion"] != b"1.0"
         or found["content-type"] != b"application/json"
         or not key
-        or any([b"\x00" in text or len(text) > 2000 for text in texts])
+        or any(b"\x00" in text or len(text) > 2000 for text in texts)
     ):
         raise ValueError
     return Received(

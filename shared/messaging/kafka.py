@@ -48,7 +48,7 @@ async def reader(settings: Settings, topics: Sequence[str]) -> AsyncIterator[AIO
     try:
         # without a group it assigns itself what the metadata names; it knows no partition before
         async with asyncio.timeout(30):
-            while any(not consumer.partitions_for_topic(topic) for topic in topics):
+            while any(not consumer.partitions_for_topic(topic) for topic in topics):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         yield consumer
     finally:

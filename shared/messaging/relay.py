@@ -64,6 +64,7 @@ class Relay:
         self._partitions: dict[str, int] = {}
         self._place: dict[tuple[str, str], int] = {}
         self._leads = False
+        self._has_led = False
         self._tick = time.monotonic()
         self._trouble: str | None = "has not published yet"
 
@@ -168,13 +169,14 @@ class Relay:
         """Takes over when nobody leads, the leader let go, or its rows do not move. Returns whether we lead now.
 
         Without an orderly hand-over the successor waits longer than a relay's deadline, so that whatever the
-        other one still does lies before our first send. A successor of the same stable replica name does not
-        wait: two processes of one name cannot be alive at once (Kafka fences the older one, too).
+        other one still does lies before our first send. A process that has just started under the leader's own
+        replica name does not wait: it stands where that one was (Kafka fences an older member of its name, too).
         """
         lease = await connection.fetchrow("SELECT holder, replica, released FROM relay_lease")
         wait = False
         if lease is not None and lease["holder"] != self._process:
-            wait = not lease["released"] and lease["replica"] != self._settings.replica
+            restarted = lease["replica"] == self._settings.replica and not self._has_led
+            wait = not lease["released"] and not restarted
             if wait and not await self._stands_still(connection):
                 self._trouble = None
                 return False
@@ -186,6 +188,7 @@ class Relay:
             self._service.log.warning("relay.takes_over", waits=self._settings.relay_deadline_seconds + 1)
             await self._service.pause(self._settings.relay_deadline_seconds + 1)
         self._set_leads(True)
+        self._has_led = True
         self._trouble = None
         self._service.log.info("relay.leads", after=lease["replica"] if lease else None)
         return True

@@ -1,4 +1,4 @@
-"""Benchmarks, run by hand: `CUMULO_TEST_KAFKA=127.0.0.1:9092 uv run python -m tests.load [drain latency consume import memory]`.
+"""Benchmarks, run by hand: `CUMULO_TEST_KAFKA=127.0.0.1:9092 uv run python -m tests.load [NAME …]`.
 
 They print how they were run, their raw baseline and the ratio; they are not part of the test command.
 """

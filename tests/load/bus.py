@@ -180,6 +180,9 @@ async def _until(holds: object, seconds: float = 30) -> None:
             await asyncio.sleep(0.01)
 
 
+TABLE = """
+CREATE TABLE IF NOT EXISTS reporting.load_standing (membership_id uuid PRIMARY KEY, category text, since date)
+"""
 FOLD = """
 INSERT INTO load_standing (membership_id, category, since) SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[])
 ON CONFLICT (membership_id) DO UPDATE SET category = excluded.category, since = excluded.since
@@ -197,9 +200,7 @@ async def consume(at: Ground, say: Say, rounds: int = 3) -> None:
     await asyncio.gather(*pending)
     await producer.stop()
     async with at.cluster.connection(role="cumulo_owner") as owner:
-        await owner.execute(
-            "CREATE TABLE IF NOT EXISTS reporting.load_standing (membership_id uuid PRIMARY KEY, category text, since date)"
-        )
+        await owner.execute(TABLE)
 
     async def fold(unit: Unit, events: Sequence[Event]) -> None:
         await unit.connection.execute(

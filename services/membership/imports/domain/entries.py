@@ -89,7 +89,7 @@ class Reader:
                 entry.legal_name = texts.get("legal_name")
                 return entry
         _fill(entry, texts)
-        if entry.name_key and len(self._places) > 2 and len(texts) == 1 and sum(1 for cell in cells if cell.strip()) == 1:
+        if entry.name_key and len(texts) == 1 < len(self._places) and sum(1 for cell in cells if cell.strip()) == 1:
             if values.is_note(entry.name):
                 entry.reasons.append("this looks like a note below the table; it is not a member")
             else:
