@@ -177,7 +177,7 @@ async def _taken_over(
     open_unit: OpenUnit,
     now: Circumstances,
     reader: Reader,
-    part: Sequence[spreadsheets.Row],
+    part: _Part,
     known: Known,
     dry_run: bool,
 ) -> list[RowResult]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import uuid_utils.compat as uuid_utils
+import uuid_utils
 
 from shared.contracts.base import Contract, Published, State, contract_of
 from shared.postgres.pool import Unit
@@ -61,15 +61,28 @@ COPY_FROM = 100
 """From so many records on they are copied: less work per row on both sides, one more round trip."""
 
 
+Row = tuple[object, ...]
+"""A row of the outbox, in the order of its columns."""
+
+
 async def record(unit: Unit, records: Sequence[Record | Erased]) -> None:
     """Puts facts and states into the outbox, in this order.
 
     Raises `NotPublishable`; the whole unit is then to be rolled back. A fact whose version is already
     waiting for the same aggregate raises `asyncpg.UniqueViolationError`.
     """
-    if not records:
+    await put(unit, rows_of(unit, records))
+
+
+def rows_of(unit: Unit, records: Sequence[Record | Erased]) -> list[Row]:
+    """The checked rows of these records: all that takes time but no connection. Raises `NotPublishable`."""
+    return [_row(unit, item) for item in records]
+
+
+async def put(unit: Unit, rows: Sequence[Row]) -> None:
+    """Puts checked rows into the outbox, in this order; the second half of `record`."""
+    if not rows:
         return
-    rows = [_row(unit, item) for item in records]
     if len(rows) >= COPY_FROM:
         await unit.connection.copy_records_to_table("outbox", records=rows, columns=_COLUMNS)
     else:
@@ -78,13 +91,13 @@ async def record(unit: Unit, records: Sequence[Record | Erased]) -> None:
             _INSERT, ids, topics, keys, versions, types, schemas, effectives,
             unit.now, unit.actor, unit.cause, unit.traceparent, payloads,
         )  # fmt: skip
-    unit.recorded += len(records)
+    unit.recorded += len(rows)
 
 
-def _row(unit: Unit, item: Record | Erased) -> tuple[object, ...]:
+def _row(unit: Unit, item: Record | Erased) -> Row:
     contract, payload = _written(item)
     return (
-        uuid_utils.uuid7(), contract.topic, item.key, item.version, contract.type, contract.dataschema,
+        str(uuid_utils.uuid7()), contract.topic, item.key, item.version, contract.type, contract.dataschema,
         f"/{contract.service}", f"{contract.aggregate}/{item.key}", unit.now,
         item.effective if isinstance(item, Record) else None, unit.actor, unit.cause, unit.traceparent, payload,
     )  # fmt: skip

@@ -24,7 +24,7 @@ def effects(seen: dict[str, Seen], copies: list[Copy], injected: list[Copy]) -> 
         *_inbox(copies, listener, parked, injected),
         *_holds(listener, parked),
         *_folds(owner, listener, parked),
-        *_copies(owner, listener, parked),
+        *_copies(owner, listener, parked, {(copy.topic, copy.key) for copy in injected}),
     ]
 
 
@@ -137,10 +137,14 @@ def _folds(owner: Seen, listener: Seen, parked: list[dict[str, Any]]) -> list[Fi
     return found
 
 
-def _copies(owner: Seen, listener: Seen, parked: list[dict[str, Any]]) -> list[Finding]:
-    """The listener's copies of states are the owner's rows; an erased one is gone."""
+def _copies(
+    owner: Seen, listener: Seen, parked: list[dict[str, Any]], by_hand: set[tuple[str, str]]
+) -> list[Finding]:
+    """The listener's copies of states are the owner's rows; an erased one is gone.
+
+    Not judged: keys that are held, and those that are not the owner's and came by hand.
+    """
     found: list[Finding] = []
-    held = {(row["topic"], row["key"]) for row in parked}
     expected: dict[tuple[str, str], tuple[int, str]] = {}
     for row in owner.own["failure_membership"]:
         if row["version"] > 0:
@@ -148,12 +152,13 @@ def _copies(owner: Seen, listener: Seen, parked: list[dict[str, Any]]) -> list[F
             expected["membership.standing.state", str(row["id"])] = (row["version"], text)
     for row in owner.own["failure_person"]:
         expected["membership.person.state", str(row["id"])] = (row["version"], row["name"])
+    aside = {(row["topic"], row["key"]) for row in parked} | (by_hand - set(expected))
     for generation in sorted({row["generation"] for row in listener.own["failure_copy"]} | {"live"}):
         copied = {
             (row["topic"], row["key"]): (row["version"], row["text"])
             for row in listener.own["failure_copy"] if row["generation"] == generation
         }  # fmt: skip
-        for place in sorted((set(expected) | set(copied)) - held):
+        for place in sorted((set(expected) | set(copied)) - aside):
             if expected.get(place) != copied.get(place):
                 found.append(
                     {"rule": "copy", "generation": generation, "key": place, "owner": expected.get(place),

@@ -4,6 +4,7 @@ All statements take the whole part at once. With `dry_run` everything is decided
 Never opens, commits or reads a clock.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,13 +22,14 @@ from services.membership.organizations.domain import Candidate, Organization
 from services.membership.people import store as people
 from services.membership.people.domain import Person
 from services.membership.recording import Logged, log_changes, records
-from shared.messaging.outbox import Erased, Record, record
+from shared.messaging.outbox import Erased, Record, Row, put, rows_of
 from shared.postgres.pool import Unit
 
 ONE_IMPORT_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('membership.import', 0))"
 """Two imports in the same moment would both find no organisation of a name; edits by hand are not held up."""
-PLAN_FOR_THE_VALUES = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
-"""A plan that was made while the tables were empty must not stay while they fill."""
+PLAN_MODE = "SELECT set_config('plan_cache_mode', $1, true)"
+"""For matching: a plan that was made while the tables were empty must not stay while they fill. For saving
+the usual mode again: the checks of foreign keys would be planned anew for every row."""
 
 
 class RowResult(NamedTuple):
@@ -51,7 +53,7 @@ async def import_entries(
     """
     if not dry_run:
         await unit.connection.execute(ONE_IMPORT_AT_A_TIME)
-    await unit.connection.execute(PLAN_FOR_THE_VALUES)
+    await unit.connection.execute(PLAN_MODE, "force_custom_plan")
     known.learn(
         await organizations.candidates(
             unit.connection,
@@ -61,11 +63,8 @@ async def import_entries(
     )
     matches = [_meant(entry, known) for entry in entries]
     stored = await _Stored.of(unit, now, {m.id for m in matches if m is not None and m.id is not None}, dry_run)
-    plans = [
-        plan
-        for entry, match in zip(entries, matches, strict=True)
-        if (plan := _plan(entry, match, stored, now, known)) is not None
-    ]
+    await unit.connection.execute(PLAN_MODE, "auto")
+    plans = [_plan(entry, match, stored, now, known) for entry, match in zip(entries, matches, strict=True)]
     if not dry_run:
         await _save(unit, [plan for plan in plans if plan.outcome in ("new", "changed")])
     return [_result(plan) for plan in plans]
@@ -151,9 +150,24 @@ async def _save(unit: Unit, plans: Sequence[Plan]) -> None:
         distinct = await organization_commands.with_distinct_slugs(unit, [_organization(plan) for plan in new])
         for plan, organization in zip(new, distinct, strict=True):
             plan.organization = organization
-        await organizations.insert(unit.connection, distinct)
-    changed = [_organization(plan) for plan in plans if plan.differences]
-    if changed:
+    # what is to be published is written out while the database takes the rows
+    written = asyncio.create_task(asyncio.to_thread(_written, unit, plans))
+    try:
+        await _save_rows(unit, plans)
+    except BaseException:
+        await asyncio.gather(written, return_exceptions=True)
+        raise
+    await put(unit, await written)
+
+
+def _written(unit: Unit, plans: Sequence[Plan]) -> list[Row]:
+    return rows_of(unit, [item for plan in plans for item in _records(plan)])
+
+
+async def _save_rows(unit: Unit, plans: Sequence[Plan]) -> None:
+    if new := [_organization(plan) for plan in plans if plan.organization_is_new]:
+        await organizations.insert(unit.connection, new)
+    if changed := [_organization(plan) for plan in plans if plan.differences]:
         await organizations.update(unit.connection, changed)
     if joined := [plan.membership for plan in plans if plan.membership and plan.membership_is_new]:
         await memberships.insert(unit.connection, joined)
@@ -163,15 +177,12 @@ async def _save(unit: Unit, plans: Sequence[Plan]) -> None:
         await people.insert(unit.connection, met)
     if described := [plan.person for plan in plans if plan.person and not plan.person_is_new]:
         await people.update(unit.connection, described)
-    await log_changes(
-        unit,
-        [
-            Logged("organization", plan.organization.id, plan.organization.version, None, plan.differences)
-            for plan in plans
-            if plan.organization and plan.differences
-        ],
-    )
-    await record(unit, [item for plan in plans for item in _records(plan)])
+    logged = [
+        Logged("organization", plan.organization.id, plan.organization.version, None, plan.differences)
+        for plan in plans
+        if plan.organization and plan.differences
+    ]
+    await log_changes(unit, logged)
 
 
 def _organization(plan: Plan) -> Organization:

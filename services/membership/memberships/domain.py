@@ -184,10 +184,10 @@ def resigned(present: Membership, *, on: date) -> Decision:
 def _in_force(present: Membership, category: Category, on: date, origin: Origin, announce: bool) -> Decision:
     if present.bands:
         _refuse_before(on, present.bands[-1].until, "it was a member until")
-    bands = (*present.bands, Band(category, on))
-    after = replace(
-        present, category=category, standing="active", since=on, until=None, bands=bands, version=present.version + 1
-    )
+    after = Membership(
+        present.id, present.organization_id, present.cluster_id, category, "active", present.applied_on,
+        present.approved_on, on, None, (*present.bands, Band(category, on)), present.version + 1,
+    )  # fmt: skip
     fact = MembershipActivated(**_names(after), category=category, origin=origin, announce=announce)
     return after, [Decided(fact, on)]
 

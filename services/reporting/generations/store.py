@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.reporting.register.store import FACT_TABLES, PERIOD_TABLES
+from services.reporting.register.store import FACT_TABLES, PERIOD_TABLES, known_facts
 from shared.postgres.pool import Connection
 
 GUARD = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.rebuild', 0))"
@@ -66,13 +66,16 @@ async def lacking(connection: Connection, current: int, building: int) -> dict[s
     """Facts that the generation in use has and the one being built lacks, by table; without the generation."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     for table in FACT_TABLES:
-        rows = await connection.fetch(
-            f"SELECT {table.names} FROM {table.name} c WHERE generation = $1 AND NOT EXISTS (SELECT FROM {table.name} b"
-            f" WHERE b.generation = $2 AND b.{table.key} = c.{table.key} AND b.version = c.version)",
+        # a set operation, because nothing is known statistically of a new generation: a join may go wrong by far
+        places = await connection.fetch(
+            f"SELECT {table.key}, version FROM {table.name} WHERE generation = $1"
+            f" EXCEPT SELECT {table.key}, version FROM {table.name} WHERE generation = $2",
             current, building,
         )  # fmt: skip
-        if rows:
-            found[table.name] = [tuple(row) for row in rows]
+        if places:
+            wanted = {tuple(place) for place in places}
+            rows = await known_facts(connection, table, current, sorted({key for key, _ in wanted}))
+            found[table.name] = [tuple(row) for row in rows if (row[0], row[1]) in wanted]
     return found
 
 

@@ -122,9 +122,9 @@ async def test_lists_page_by_cursor(client: httpx.AsyncClient) -> None:
     name = f"Moldes {mark()}"
     made = [(await new_organization(client, legal_name=name))["id"] for _ in range(5)]
     seen: list[str] = []
-    after: dict[str, str] = {}
+    after: dict[str, str | int] = {}
     while True:
-        page = (await client.get("/membership/organizations", params={"name": name, "limit": 2} | after)).json()
+        page = (await client.get("/membership/organizations", params={"name": name, "limit": 2, **after})).json()
         seen += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
@@ -203,8 +203,8 @@ async def test_without_a_token_nothing_is_told(client_for: ClientFor) -> None:
 async def test_the_snapshot_gives_current_rows_by_key(client: httpx.AsyncClient) -> None:
     membership = await applied(client)
     found: list[dict[str, Any]] = []
-    after: dict[str, str] = {}
-    while page := (await client.get("/membership/feed/state/standing", params={"limit": 500} | after)).json():
+    after: dict[str, str | int] = {}
+    while page := (await client.get("/membership/feed/state/standing", params={"limit": 500, **after})).json():
         found += page
         after = {"after": page[-1]["partitionkey"]}
     keys = [event["partitionkey"] for event in found]

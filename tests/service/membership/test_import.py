@@ -15,6 +15,7 @@ from services.membership.importing import ImportResult, import_members
 from services.membership.imports.commands import RowResult
 from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
+from services.membership.organizations.domain import TaxNumberTaken
 from services.membership.people.commands import erase_person
 from services.membership.spreadsheets import FileRefused, Limits
 from shared.postgres.pool import Database
@@ -329,7 +330,7 @@ async def test_an_import_against_registering_by_hand_ends_with_one_organisation(
                         unit, legal_name=f"A mano {number}", tax_number=number, state="JAL"
                     )
                 made += 1
-            except organizations.TaxNumberTaken:
+            except TaxNumberTaken:
                 pass
         return made
 

@@ -27,7 +27,7 @@ def founded(**more: str) -> Cluster:
         "state": "Jalisco",
         "zone": "America/Mexico_City",
     }
-    cluster, facts = domain.found(ID, NETWORK, **(values | more), language="es", since=date(2020, 9, 1))  # type: ignore[arg-type]
+    cluster, facts = domain.found(ID, NETWORK, **(values | more), language="es", since=date(2020, 9, 1))
     assert [type(d.fact) for d in facts] == [ClusterFounded, ClusterJoinedNetwork]
     assert {d.effective for d in facts} == {date(2020, 9, 1)}
     return cluster
