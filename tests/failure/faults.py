@@ -29,7 +29,7 @@ def die() -> None:
 
 
 class Moment:
-    """An exact step in a process: at its `nth` passing the process dies, freezes or waits, once.
+    """An exact step in a process: at its `nth` passing it dies, freezes, or only notes that it was there; once.
 
     `mark` is a file that is made just before, so that the test knows.
     """
@@ -47,7 +47,7 @@ class Moment:
         self._mark.touch()
         if self._kind == "die":
             die()
-        else:
+        elif self._kind == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
 
 

@@ -32,7 +32,7 @@ from tests.failure.writers import Journal, Writer
 
 @dataclass(slots=True)
 class Plan:
-    """What a process is to do. `at` is a step with what happens there: die or freeze, at its nth passing."""
+    """What a process is to do. `at` is a step, `does` what happens at its nth passing."""
 
     role: Literal["membership", "reporting", "writer", "reconcile", "rebuild"]
     folder: str
@@ -47,7 +47,7 @@ class Plan:
     hot: list[str] = field(default_factory=list)
     fault: str | None = None
     at: str | None = None
-    does: Literal["die", "freeze"] = "die"
+    does: Literal["die", "freeze", "note"] = "die"
     nth: int = 1
     gate: int | None = None
 

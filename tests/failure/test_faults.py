@@ -41,7 +41,7 @@ async def test_it_catches_an_inbox_outside_the_transaction(world: World) -> None
 async def test_it_catches_a_policy_that_acknowledges_what_failed(world: World) -> None:
     writer = world.start("membership", "membership-1", writers=2, commands=30)
     await writer.reached("written")
-    failing = world.start("reporting", "reporting-1", fault="acknowledge always")
+    failing = world.start("reporting", "reporting-1", fault="acknowledge always", does="note")
     await failing.reached()
     assert await failing.stopped() == 0
     world.again(failing)
