@@ -41,9 +41,7 @@ async def settle(database: Database, effects: Effects, items: Sequence[Received]
 
 
 async def parked(database: Database, effects: Effects) -> list[tuple[str, str | None]]:
-    rows = await database.pool.fetch(
-        "SELECT key, reason FROM parked WHERE consumer = $1 ORDER BY number", effects.name
-    )
+    rows = await database.pool.fetch("SELECT key, reason FROM parked WHERE consumer = $1 ORDER BY number", effects.name)
     return [(row["key"], row["reason"]) for row in rows]
 
 
@@ -58,7 +56,9 @@ async def test_an_event_that_comes_twice_has_its_effect_once(reporting: Database
 
 async def test_events_of_several_types_reach_one_handler_in_order(reporting: Database, effects: Effects) -> None:
     key = uuid_utils.uuid7()
-    await settle(reporting, effects, [item(activated(key), key, 1), item(resigned(key), key, 2), item(activated(key), key, 3)])
+    await settle(
+        reporting, effects, [item(activated(key), key, 1), item(resigned(key), key, 2), item(activated(key), key, 3)]
+    )
     assert effects.calls == [["MembershipActivated", "MembershipResigned", "MembershipActivated"]]
 
 
@@ -179,7 +179,8 @@ async def test_an_event_below_the_horizon_counts_as_known(reporting: Database, e
     key = uuid_utils.uuid7()
     old = UUID(int=(int((datetime.now(UTC) - timedelta(days=400)).timestamp() * 1000) << 80) | 7 << 76 | 2 << 62)
     await reporting.pool.execute(
-        "INSERT INTO consumer (name, types, horizon) VALUES ($1, '{}', uuid_at(now() - interval '90 days'))", effects.name
+        "INSERT INTO consumer (name, types, horizon) VALUES ($1, '{}', uuid_at(now() - interval '90 days'))",
+        effects.name,
     )
     done = await settle(reporting, effects, [item(activated(key), key, 1, id=old), item(activated(key), key, 2)])
     assert done.duplicates == 1
@@ -216,7 +217,9 @@ def _scenario(keys: Sequence[UUID]) -> list[list[Received]]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_every_interleaving_ends_in_the_same_effects(data: st.DataObject, reporting: Database, effect_table: None) -> None:
+async def test_every_interleaving_ends_in_the_same_effects(
+    data: st.DataObject, reporting: Database, effect_table: None
+) -> None:
     """Order kept per key, else any; with doubles of what came before; in batches of any size."""
     queues = _scenario([uuid_utils.uuid7() for _ in range(3)])
     queues_left = [list(queue) for queue in queues]

@@ -102,11 +102,16 @@ async def test_rows_leave_the_outbox_only_under_the_relays_lock(postgres: Cluste
 async def test_history_is_gapless_in_the_order_of_positions_and_states_stay_out_of_it(unit_for: UnitFor) -> None:
     unit = await unit_for("membership")
     key = uuid_utils.uuid7()
-    await record(unit, [Record(str(key), 1, activated(key)), Record(str(key), 1, person(key)), Record(str(key), 2, activated(key))])
+    await record(
+        unit,
+        [Record(str(key), 1, activated(key)), Record(str(key), 1, person(key)), Record(str(key), 2, activated(key))],
+    )
     before = await unit.connection.fetchval("SELECT coalesce(max(sequence), 0) FROM history")
     positions = await unit.connection.fetchval("SELECT array_agg(position ORDER BY position DESC) FROM outbox")
     assert await unit.connection.fetchval("SELECT outbox_published($1)", positions) == 3
-    rows = await unit.connection.fetch("SELECT sequence, version FROM history WHERE sequence > $1 ORDER BY sequence", before)
+    rows = await unit.connection.fetch(
+        "SELECT sequence, version FROM history WHERE sequence > $1 ORDER BY sequence", before
+    )
     assert [tuple(row) for row in rows] == [(before + 1, 1), (before + 2, 2)]
     assert await unit.connection.fetchval("SELECT count(*) FROM outbox") == 0
 
@@ -118,7 +123,11 @@ async def test_history_and_inbox_grow_by_partitions_made_ahead(unit_for: UnitFor
     await unit.connection.execute("SELECT inbox_partitions('2031-11-15T00:00Z')")
     assert await unit.connection.fetchval("SELECT to_regclass('inbox_203201') IS NOT NULL")
     await unit.connection.execute("INSERT INTO consumer (name, types) VALUES ('c', '{}')")
-    await unit.connection.execute("INSERT INTO inbox VALUES ('c', uuid_at('2031-11-20T00:00Z')), ('c', uuid_at('2032-01-02T00:00Z'))")
+    await unit.connection.execute(
+        "INSERT INTO inbox VALUES ('c', uuid_at('2031-11-20T00:00Z')), ('c', uuid_at('2032-01-02T00:00Z'))"
+    )
     assert await unit.connection.fetchval("SELECT inbox_prune('2031-12-10T00:00Z')") >= 1
     assert await unit.connection.fetchval("SELECT count(*) FROM inbox WHERE consumer = 'c'") == 1
-    assert await unit.connection.fetchval("SELECT horizon = uuid_at('2031-12-01T00:00Z') FROM consumer WHERE name = 'c'")
+    assert await unit.connection.fetchval(
+        "SELECT horizon = uuid_at('2031-12-01T00:00Z') FROM consumer WHERE name = 'c'"
+    )

@@ -158,7 +158,9 @@ async def test_after_an_error_the_producer_is_replaced_and_the_batch_sent_again(
     records = await read(service.settings, TOPIC, 2)
     assert len({dict(r.headers)["ce_id"] for r in records}) == 1  # an unknown outcome is sent again: the same event
     assert relay._producer is not used
-    assert await service.database.pool.fetchval("SELECT count(*) FROM history WHERE aggregateid = $1", str(key)) == 1
+    in_history = "SELECT count(*) FROM history WHERE aggregateid = $1"
+    await until(lambda: service.database.pool.fetchval(in_history, str(key)))
+    assert await service.database.pool.fetchval(in_history, str(key)) == 1
 
 
 async def test_a_relay_past_its_deadline_does_not_send(run_service: Run) -> None:
