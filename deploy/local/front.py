@@ -41,6 +41,12 @@ class Front:
                 reasons[name] = found
         return reasons
 
+    def close(self) -> None:
+        """Tells every service that it stops: streams end, consumers and relays finish their batch."""
+        for app in self.applications.values():
+            if service := getattr(app.state, "service", None):
+                service.stopping.set()
+
     async def _own(self, request: Request, name: str) -> Response:
         path = request.url.path
         if path == "/ready":

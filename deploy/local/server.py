@@ -76,9 +76,16 @@ def stop_signals() -> Iterator[asyncio.Event]:
 
 
 async def serve(
-    app: ASGIApp, taken: socket.socket, stopping: asyncio.Event, started: Callable[[], Awaitable[None]]
+    app: ASGIApp,
+    taken: socket.socket,
+    stopping: asyncio.Event,
+    started: Callable[[], Awaitable[None]],
+    closing: Callable[[], None],
 ) -> None:
-    """Answers on the socket until `stopping`; calls `started` once it does. Requests under way may end (2 s)."""
+    """Answers on the socket until `stopping`; calls `started` once it does. Requests under way may end (2 s).
+
+    `closing` is called before the server stops, so that streams, which never end by themselves, can.
+    """
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2, server_header=False
     )
@@ -90,6 +97,7 @@ async def serve(
             await started()
             await stopping.wait()
         finally:
+            closing()
             server.should_exit = True
 
     async with asyncio.TaskGroup() as group:

@@ -166,7 +166,7 @@ async def _services(
                 await event.wait()
             group.create_task(_watch(place, stopping))
             try:
-                await serve(front, door, stopping, tell)
+                await serve(front, door, stopping, tell, front.close)
             finally:
                 end.set()
 

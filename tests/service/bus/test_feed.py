@@ -148,10 +148,10 @@ async def test_the_barrier_waits_for_the_batch_in_flight(client_for: ClientFor, 
             assert not asked.done()
             await relay.execute(
                 "INSERT INTO outbox (id, aggregatetype, aggregateid, version, type, dataschema, source, subject, time,"
-                " actor, cause, payload) VALUES ($1, 'membership.membership', 'x', 1, 'org.cumulo.membership.Unheard.v1', 'urn:x',"
-                " '/membership', 'membership/x', now(), 'a',"
-                " 'c', '{}')", key,
-            )  # fmt: skip
+                " actor, cause, payload) VALUES ($1, 'membership.membership', 'x', 1,"
+                " 'org.cumulo.membership.Unheard.v1', 'urn:x', '/membership', 'membership/x', now(), 'a', 'c', '{}')",
+                key,
+            )
             last = await relay.fetchval("SELECT coalesce(max(sequence), 0) FROM history")
             await relay.execute("SELECT outbox_published(array_agg(position)) FROM outbox WHERE id = $1", key)
         assert (await asked).json()["sequence"] == last + 1

@@ -37,7 +37,7 @@ async def test_few_and_many_records_become_the_same_rows(unit_for: UnitFor, coun
     key = uuid_utils.uuid7()
     await record(unit, [Record(str(key), n + 1, activated(key), date(2026, 1, 1)) for n in range(count)])
     rows = await unit.connection.fetch("SELECT DISTINCT ON (type) * FROM outbox ORDER BY type, position")
-    assert [dict(row) for row in rows][0] | {"position": 0, "id": 0, "payload": 0} == {
+    assert dict(rows[0]) | {"position": 0, "id": 0, "payload": 0} == {
         "position": 0, "id": 0, "payload": 0, "aggregatetype": "membership.membership", "aggregateid": str(key),
         "version": 1, "type": "org.cumulo.membership.MembershipActivated.v1",
         "dataschema": "urn:cumulo:contract:membership.MembershipActivated.v1", "source": "/membership",
