@@ -1,0 +1,94 @@
+"""What an operator sees: one trace from the commit to the effect, log lines with cause, metrics, health and readiness."""
+
+import io
+from collections.abc import Callable, Sequence
+
+import orjson
+import pytest
+import structlog
+import uuid_utils.compat as uuid_utils
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from shared.contracts.membership import MembershipActivated
+from shared.messaging.events import Consumer, Event
+from shared.messaging.outbox import Record, record
+from shared.postgres.pool import Database, Unit
+from shared.runtime import logging
+from shared.runtime.service import Definition, running
+from shared.runtime.settings import Settings
+from shared.runtime.tracing import Tracing, current_traceparent
+from tests.conftest import ClientFor
+from tests.service.bus.records import DAY, Effects, activated, until
+
+MakeSettings = Callable[..., Settings]
+
+
+async def test_one_trace_runs_from_the_commit_over_kafka_to_the_effect(
+    kafka_settings: MakeSettings, effects: Effects, reporting: Database
+) -> None:
+    exported = InMemorySpanExporter()
+    tracing = Tracing("test", processor=SimpleSpanProcessor(exported))
+    seen: list[tuple[str | None, str | None, str]] = []
+
+    async def handle(unit: Unit, events: Sequence[Event]) -> None:
+        seen.extend((event.traceparent, unit.traceparent, unit.cause) for event in events)
+
+    listener = Definition("reporting", consumers=[Consumer(effects.name, {MembershipActivated: handle})])
+    key = uuid_utils.uuid7()
+    async with (
+        running(Definition("membership"), kafka_settings("membership"), tracing=tracing) as writer,
+        running(listener, kafka_settings("reporting", relay_enabled=False), tracing=tracing),
+    ):
+        with tracing.span("request") as span:
+            trace_id = f"{span.get_span_context().trace_id:032x}"
+            async with writer.unit(actor="t", cause="request-7") as unit:
+                await record(unit, [Record(str(key), 1, activated(key), DAY)])
+        await until(lambda: seen)
+        await until(lambda: len(exported.get_finished_spans()) >= 3)
+    [(in_event, in_unit, cause)] = seen
+    assert in_event is not None and trace_id in in_event
+    assert in_unit is not None and trace_id in in_unit
+    assert cause != "request-7"  # what the event leads to is caused by the event itself
+    names = {s.name for s in exported.get_finished_spans() if f"{s.context.trace_id:032x}" == trace_id}
+    assert names == {"request", "publish", f"apply {effects.name}"}
+
+
+def test_log_lines_are_json_with_cause_and_trace_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    logging.configure(format="json", level="info")
+    try:
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=out))
+        with structlog.contextvars.bound_contextvars(cause="a-request"), Tracing("x").span("s"):
+            logging.get_log("membership").info("membership.activated", api_token="hidden", member="m-1")
+            trace = (current_traceparent() or "").split("-")[1]
+        line = orjson.loads(out.getvalue())
+    finally:
+        structlog.reset_defaults()
+    assert line | {"timestamp": ""} == {
+        "event": "membership.activated", "service": "membership", "cause": "a-request", "trace": trace, "level": "info",
+        "api_token": "***", "member": "m-1", "timestamp": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("service", ["membership", "events", "notifications", "reporting"])
+async def test_every_service_tells_its_health_readiness_and_metrics_without_a_token(
+    client_for: ClientFor, service: str
+) -> None:
+    client = await client_for(service, token=None)
+    assert (await client.get(f"/{service}/health")).json() == {"alive": True, "stuck": []}
+    ready = await client.get(f"/{service}/ready")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": {}})
+    metrics = (await client.get(f"/{service}/metrics")).text
+    for name in ("cumulo_outbox_rows", "cumulo_outbox_oldest_seconds", "cumulo_published_total", "cumulo_consumer_lag",
+                 "cumulo_applied_total", "cumulo_duplicates_total", "cumulo_skipped_total", "cumulo_parked_total",
+                 "cumulo_event_age_seconds", "cumulo_pool_connections", "cumulo_http_seconds"):  # fmt: skip
+        assert f"# TYPE {name}" in metrics, name
+
+
+async def test_a_service_whose_kafka_is_away_is_alive_and_not_ready(client_for: ClientFor) -> None:
+    client = await client_for("membership", relay_enabled=True)  # at an address where nothing listens
+    answer = await client.get("/membership/ready")
+    assert answer.status_code == 503
+    assert "relay" in answer.json()["reasons"]
+    assert (await client.get("/membership/health")).status_code == 200
