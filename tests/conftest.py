@@ -100,7 +100,7 @@ def kafka(run: Run) -> Kafka:
     return Kafka(found["bootstrap"], found["embedded"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def requires_real_kafka(kafka: Kafka) -> Kafka:
     """A real Kafka, or a skip; a failure where CUMULO_TEST_REQUIRE contains kafka. Also a mark of this name."""
     if kafka.embedded:

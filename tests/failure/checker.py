@@ -55,7 +55,9 @@ def acknowledged(lines: list[dict[str, Any]], owner: Seen) -> list[Finding]:
                         {"rule": "acknowledged", "key": line["key"], "version": version, "what": "state is lost"}
                     )
             elif (line["key"], version, name) not in facts:
-                found.append({"rule": "acknowledged", "key": line["key"], "version": version, "what": f"{name} is lost"})
+                found.append(
+                    {"rule": "acknowledged", "key": line["key"], "version": version, "what": f"{name} is lost"}
+                )
     return found
 
 
@@ -137,26 +139,26 @@ def in_compacted(copies: list[Copy], owner: Seen, by_hand: set[tuple[str, str]])
     waiting = {(row["topic"], row["key"]) for row in owner.outbox}
     for topic, table in tables_.items():
         rows = {str(row["id"]): row["version"] for row in owner.own.get(table, ()) if row["version"] > 0}
-        last = {copy.key: copy for copy in copies if copy.topic == topic}
+        newest = {copy.key: copy for copy in copies if copy.topic == topic}
         highest: Counter[str] = Counter()
         for copy in copies:
             if copy.topic == topic:
                 highest[copy.key] = max(highest[copy.key], copy.version)
-        for key in sorted(set(rows) | set(last)):
+        for key in sorted(set(rows) | set(newest)):
             if (topic, key) in waiting | by_hand:
                 continue
-            copy = last.get(key)
-            if copy is None:
+            last = newest.get(key)
+            if last is None:
                 found.append({"rule": "state", "topic": topic, "key": key, "what": "was never published"})
             elif key not in rows:
-                if copy.value is not None:
+                if last.value is not None:
                     found.append({"rule": "state", "topic": topic, "key": key, "what": "is erased, and back"})
-            elif copy.value is None or copy.version != rows[key]:
+            elif last.value is None or last.version != rows[key]:
                 found.append(
                     {"rule": "state", "topic": topic, "key": key, "what": "is not the owner's",
-                     "version": copy.version, "owner": rows[key]}
+                     "version": last.version, "owner": rows[key]}
                 )  # fmt: skip
-            elif copy.version != highest[key]:
+            elif last.version != highest[key]:
                 found.append({"rule": "state", "topic": topic, "key": key, "what": "an older one lies last"})
     return found
 

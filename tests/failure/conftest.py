@@ -1,6 +1,6 @@
 """Fixtures of the failure tests: a PostgreSQL of their own, a real Kafka, a nursery, and a world per test.
 
-    CUMULO_KAFKA_LOCAL=FILE   the program that runs a Kafka of our own, for the tests that stop and kill one
+CUMULO_KAFKA_LOCAL=FILE   the program that runs a Kafka of our own, for the tests that stop and kill one
 """
 
 import secrets
@@ -55,9 +55,7 @@ def own_broker(requires_real_kafka: Kafka, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-async def world_for(
-    own_postgres: OwnPostgres, nursery: Nursery, tmp_path: Path
-) -> AsyncIterator[WorldFor]:
+async def world_for(own_postgres: OwnPostgres, nursery: Nursery, tmp_path: Path) -> AsyncIterator[WorldFor]:
     """`await world_for(bootstrap)`: a world on a broker, removed after the test."""
     async with AsyncExitStack() as stack:
 

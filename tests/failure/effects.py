@@ -28,9 +28,7 @@ def effects(seen: dict[str, Seen], copies: list[Copy], injected: list[Copy]) -> 
     ]
 
 
-def _once(
-    copies: list[Copy], listener: Seen, parked: list[dict[str, Any]], injected: list[Copy]
-) -> list[Finding]:
+def _once(copies: list[Copy], listener: Seen, parked: list[dict[str, Any]], injected: list[Copy]) -> list[Finding]:
     found: list[Finding] = []
     live = [row for row in listener.own["failure_effect"] if row["generation"] == "live"]
     counts = Counter(str(row["id"]) for row in live)
@@ -60,9 +58,7 @@ def _once(
     return found
 
 
-def _inbox(
-    copies: list[Copy], listener: Seen, parked: list[dict[str, Any]], injected: list[Copy]
-) -> list[Finding]:
+def _inbox(copies: list[Copy], listener: Seen, parked: list[dict[str, Any]], injected: list[Copy]) -> list[Finding]:
     found: list[Finding] = []
     inbox = listener.inbox.get(CONSUMER, set())
     published = {copy.id for copy in copies if copy.id}
@@ -137,9 +133,7 @@ def _folds(owner: Seen, listener: Seen, parked: list[dict[str, Any]]) -> list[Fi
     return found
 
 
-def _copies(
-    owner: Seen, listener: Seen, parked: list[dict[str, Any]], by_hand: set[tuple[str, str]]
-) -> list[Finding]:
+def _copies(owner: Seen, listener: Seen, parked: list[dict[str, Any]], by_hand: set[tuple[str, str]]) -> list[Finding]:
     """The listener's copies of states are the owner's rows; an erased one is gone.
 
     Not judged: keys that are held, and those that are not the owner's and came by hand.
@@ -168,6 +162,4 @@ def _copies(
 
 
 def _json(value: bytes | None) -> Any:
-    import json
-
     return json.loads(value or b"null")

@@ -29,7 +29,7 @@ def die() -> None:
 
 
 class Moment:
-    """An exact step in a process: at its `nth` passing it dies, freezes, or only notes that it was there; once.
+    """An exact step in a process: at its `nth` passing it dies, freezes, fails or only notes that it was there; once.
 
     `mark` is a file that is made just before, so that the test knows.
     """
@@ -49,6 +49,8 @@ class Moment:
             die()
         elif self._kind == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
+        elif self._kind == "fail":
+            raise asyncpg.InternalClientError("as the driver fails when its server goes away")
 
 
 def at_relay(step: str, moment: Moment) -> None:
@@ -159,10 +161,8 @@ def delete_before_send(moment: Moment) -> None:
 
 
 def relay_unlocked(held: Path) -> None:
-    """Every replica publishes, without lock and lease. This one sends its first rows only when the file `held` is gone."""
-    relay.OLDEST = relay.OLDEST.replace(
-        "WHERE (SELECT holder FROM relay_lease) = $1", "WHERE $1::uuid IS NOT NULL"
-    )
+    """Every replica publishes, without lock and lease; rows wait, before they are sent, while the file `held` is there."""
+    relay.OLDEST = relay.OLDEST.replace("WHERE (SELECT holder FROM relay_lease) = $1", "WHERE $1::uuid IS NOT NULL")
 
     async def lead(self: Any, connection: Any) -> bool:
         self._set_leads(True)

@@ -5,7 +5,7 @@ Commands as a real service has them: load and lock, decide, save, record. The ta
 
 from collections.abc import Sequence
 from datetime import date
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from shared.contracts.membership import (
@@ -64,7 +64,7 @@ async def advance(unit: Unit, key: UUID, row: Row | None, *, facts: int = 1, clu
     standing: Standing = row["standing"] if row else "applied"
     records: list[Record | Erased] = []
     fact: MembershipActivated | MembershipCategoryChanged | MembershipResigned
-    about = {"membership_id": key, "organization_id": ORGANIZATION, "cluster_id": cluster}
+    about: dict[str, Any] = {"membership_id": key, "organization_id": ORGANIZATION, "cluster_id": cluster}
     for _ in range(facts):
         version += 1
         if standing != "active":

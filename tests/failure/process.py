@@ -47,7 +47,7 @@ class Plan:
     hot: list[str] = field(default_factory=list)
     fault: str | None = None
     at: str | None = None
-    does: Literal["die", "freeze", "note"] = "die"
+    does: Literal["die", "freeze", "fail", "note"] = "die"
     nth: int = 1
     gate: int | None = None
 
@@ -115,12 +115,13 @@ async def _write(service: Service, plan: Plan) -> None:
             asyncio.create_task(w.run(commands=plan.commands, seconds=plan.seconds, pace=plan.pace)) for w in writers
         ]
         stopping = asyncio.create_task(service.stopping.wait())
-        written = asyncio.gather(*tasks)
-        await asyncio.wait([written, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if not written.done():
-            written.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await written
+        while not all(task.done() for task in tasks) and not stopping.done():
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        stopping.cancel()
         plan.file("written").touch()
 
 

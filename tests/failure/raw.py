@@ -88,7 +88,7 @@ async def _service(connection: Any, service: str) -> Seen:
         history=await rows(f"SELECT sequence, {FACTS} FROM {service}.history ORDER BY sequence"),
         inbox=inbox,
         parked=await rows(
-            f"SELECT number, consumer, topic, key, id::text AS id, partition, \"offset\", reason"
+            f'SELECT number, consumer, topic, key, id::text AS id, partition, "offset", reason'
             f" FROM {service}.parked ORDER BY number"
         ),
         parked_keys={(row["consumer"], row["topic"], row["key"]) for row in keys},

@@ -83,7 +83,9 @@ def consumer(
         gone = [e for e in events if e.data is None]
         await unit.connection.execute(ERASE, generation, [e.topic for e in gone], [e.key for e in gone])
         kept = sorted((e for e in events if e.data is not None), key=lambda e: (e.topic, e.key))
-        texts = [e.data.name if isinstance(e.data, PersonState) else f"{e.data.category} {e.data.standing}" for e in kept]
+        texts = [
+            e.data.name if isinstance(e.data, PersonState) else f"{e.data.category} {e.data.standing}" for e in kept
+        ]
         await unit.connection.execute(
             COPY, generation, [e.topic for e in kept], [e.key for e in kept], [e.version for e in kept], texts
         )

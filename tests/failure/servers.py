@@ -104,7 +104,7 @@ class OwnBroker:
 
 
 class Gate:
-    """A TCP way to a broker that can be shut: `cut` refuses and resets, `swallow` keeps the line and lets nothing through."""
+    """A TCP way to a broker that can be shut: `cut` resets and refuses, `swallow` keeps the line and passes nothing."""
 
     def __init__(self, bootstrap: str) -> None:
         host, port = bootstrap.rsplit(":", 1)

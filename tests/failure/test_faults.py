@@ -3,12 +3,16 @@
 The same runs without the fault are sound: a process that dies at the same step, in the other tests.
 """
 
+import subprocess
+import sys
+
 import pytest
 import uuid_utils.compat as uuid_utils
 
 from tests.failure import membership
 from tests.failure.raw import topics
 from tests.failure.world import World, hot_keys, until
+from tests.stack.run import ROOT
 
 pytestmark = pytest.mark.requires_real_kafka
 
@@ -72,7 +76,7 @@ async def test_it_catches_commands_that_do_not_lock_their_aggregate(world: World
     hot = hot_keys(1)
     world.start("reporting", "reporting-1")
     relay = world.start("membership", "membership-1")
-    load = {"writers": 2, "commands": 60, "people": False, "hot": hot, "pace": 0.005}
+    load = {"writers": 2, "commands": 40, "people": False, "hot": hot, "pace": 0.005}
     writers = [
         world.start("writer", f"writer-{n}", seed=n, fault="aggregate unlocked", **load)  # type: ignore[arg-type]
         for n in (1, 2)
@@ -110,3 +114,11 @@ async def test_it_catches_two_relays_without_their_lock(world: World) -> None:
         await until(late, what="late records", told=world.said)
     assert "state" in await _rules(world)
 
+
+def test_the_checker_shares_no_code_with_the_bus() -> None:
+    program = (
+        "import sys, tests.failure.checker\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('shared', 'services', 'deploy')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

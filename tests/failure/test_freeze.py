@@ -24,15 +24,16 @@ async def _last_value(world: World, key: str) -> bytes | None:
 )
 async def test_a_relay_that_wakes_late_does_not_bring_an_erased_person_back(world: World, step: str) -> None:
     erased, other = uuid_utils.uuid7(), uuid_utils.uuid7()
+    deadline = {"relay_deadline_seconds": 0.8}
     world.start("reporting", "reporting-1")
     async with world.membership() as (pool, journal):
         async with pool.unit(actor="test", cause="test") as unit:
             written = await membership.change_person(unit, erased, name="To Be Erased")
             await membership.advance(unit, other, None, facts=3)
         journal.acknowledged(erased, written)
-        frozen = world.start("membership", "membership-1", at=f"relay.{step}", does="freeze")
+        frozen = world.start("membership", "membership-1", deadline, at=f"relay.{step}", does="freeze")
         await frozen.reached()
-        successor = world.start("membership", "membership-2")
+        successor = world.start("membership", "membership-2", deadline)
         await world.holds("SELECT count(*) = 3 FROM membership.history")
         assert "relay.takes_over" in successor.said
         async with pool.unit(actor="test", cause="test") as unit:

@@ -76,3 +76,12 @@ async def test_an_orderly_stop_loses_nothing_and_lets_the_other_replica_publish_
     world.start("membership", "membership-1")
     world.again(listeners[0])
     await world.is_sound()
+
+
+@pytest.mark.requires_real_kafka
+async def test_a_failing_driver_is_waited_out_and_does_not_halt_the_listener(world: World) -> None:
+    listener = world.start("reporting", "reporting-1", at="consumer.effect", does="fail")
+    world.start("membership", "membership-1", writers=2, commands=20)
+    await listener.reached()
+    await world.children["membership-1"].reached("written")
+    await world.is_sound()

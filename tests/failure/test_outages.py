@@ -1,6 +1,7 @@
 """Kafka or PostgreSQL away and back, under load: services wait, go on by themselves, and keep the promise."""
 
 import signal
+from typing import Literal
 
 import pytest
 
@@ -47,23 +48,26 @@ async def test_the_way_to_kafka_is_cut_and_then_swallows_everything(world: World
 
 
 @pytest.mark.requires_real_kafka
-async def test_the_broker_is_killed_and_later_restarted(own_broker: OwnBroker, world_for: WorldFor) -> None:
+@pytest.mark.parametrize("ends", [["kill"], pytest.param(["orderly", "kill", "kill"], marks=pytest.mark.slow)])
+async def test_the_broker_goes_away_and_comes_back(
+    own_broker: OwnBroker, world_for: WorldFor, ends: list[Literal["orderly", "kill"]]
+) -> None:
     world = await world_for(own_broker.bootstrap)
     await _under_load(world)
-    for how in ("kill", "orderly"):
-        own_broker.stop(how)  # type: ignore[arg-type]
+    for how in ends:
+        own_broker.stop(how)
         waiting = await world.value("SELECT count(*) FROM membership.outbox")
         await world.holds("SELECT count(*) > $1 FROM membership.outbox", waiting + 100)
         own_broker.start()
         await _more_is_published(world)
     await _sound_after_the_writers(world)
-    await world.end()
 
 
 @pytest.mark.requires_real_kafka
-async def test_postgres_is_killed_and_later_restarted(world: World, own_postgres: OwnPostgres) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
+async def test_postgres_is_killed_and_later_restarted(world: World, own_postgres: OwnPostgres, rounds: int) -> None:
     await _under_load(world)
-    for how in (signal.SIGKILL, signal.SIGINT):
+    for how in (signal.SIGKILL, signal.SIGINT) * rounds:
         own_postgres.stop(how)
         own_postgres.start()
         await _more_is_published(world)

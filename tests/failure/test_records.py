@@ -28,13 +28,11 @@ FACTS, PEOPLE, STANDINGS = "membership.membership", "membership.person.state", "
 
 @pytest.fixture(scope="module")
 async def calm(
-    kafka: Kafka, own_postgres: OwnPostgres, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    requires_real_kafka: Kafka, own_postgres: OwnPostgres, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """A relay and a listener, nothing else writes."""
-    if kafka.embedded:
-        pytest.skip("a real Kafka is needed")
     folder = tmp_path_factory.mktemp("failure-records")
-    world = World(f"f{secrets.token_hex(4)}", own_postgres.cluster, kafka.bootstrap, folder, nursery)
+    world = World(f"f{secrets.token_hex(4)}", own_postgres.cluster, requires_real_kafka.bootstrap, folder, nursery)
     try:
         await world.begin()
         world.start("membership", "membership-1")
@@ -115,9 +113,7 @@ async def test_an_older_state_after_a_newer_one_changes_nothing(calm: World, han
     await _copy(calm, erased, None)
 
 
-async def test_an_invalid_payload_is_parked_with_its_reason_and_its_key_waits_in_order(
-    calm: World, hand: Hand
-) -> None:
+async def test_an_invalid_payload_is_parked_with_its_reason_and_its_key_waits_in_order(calm: World, hand: Hand) -> None:
     key, other = uuid_utils.uuid7(), uuid_utils.uuid7()
     await _advance(calm, key)
     await _effects(calm, key, 1)
@@ -276,4 +272,3 @@ async def test_the_structured_mode_is_read_too(calm: World, hand: Hand) -> None:
     await hand.put(PEOPLE, key, orjson.dumps(event), headers)
     await _copy(calm, key, "Structured")
     await calm.is_sound(rebuilt=False)
-

@@ -94,7 +94,7 @@ class Writer:
         return await self._membership(slow=chance > 0.9)
 
     async def _membership(self, *, slow: bool) -> int:
-        if self._hot and self._random.random() < 0.5 or not self._own:
+        if (self._hot and self._random.random() < 0.5) or not self._own:
             key = self._random.choice(self._hot) if self._hot else uuid_utils.uuid7()
         elif self._random.random() < 0.3:
             key = uuid_utils.uuid7()

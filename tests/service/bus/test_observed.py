@@ -1,4 +1,4 @@
-"""What an operator sees: one trace from the commit to the effect, log lines with cause, metrics, health and readiness."""
+"""What an operator sees: one trace from commit to effect, log lines with cause, metrics, health and readiness."""
 
 import io
 from collections.abc import Callable, Sequence
