@@ -1,6 +1,6 @@
-"""A consumer in a process of its own for the latency benchmark: `python -m tests.load.listener SETTINGS NAME`.
+"""A consumer in a process of its own for the latency benchmark: `python -m tests.load.listener SETTINGS NAME FILE`.
 
-Reads until its standard input closes, then prints {key: [received, effect committed]} in seconds of the
+Reads until its standard input closes, then writes {key: [received, effect committed]} in seconds of the
 machine's monotonic clock, which all its processes share.
 """
 
@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import orjson
 import uvloop
@@ -52,4 +53,4 @@ async def listen(settings: Settings, name: str) -> dict[str, tuple[float, float]
 if __name__ == "__main__":
     logging.configure(level="error")
     given = Settings(**orjson.loads(sys.argv[1]))
-    print(orjson.dumps(uvloop.run(listen(given, sys.argv[2]))).decode(), flush=True)
+    Path(sys.argv[3]).write_bytes(orjson.dumps(uvloop.run(listen(given, sys.argv[2]))))
