@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from uuid import UUID
 
 import orjson
 import typer
@@ -203,6 +204,8 @@ def _jsonable(value: object) -> Any:
         return list(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, UUID):  # the driver's own kind, which orjson does not know
+        return str(value)
     raise TypeError(type(value).__name__)
 
 

@@ -18,7 +18,7 @@ from tests.failure.effects import effects
 from tests.failure.raw import Copy, Seen, tables, topics
 
 Finding = dict[str, Any]
-AT_MOST = 20
+AT_MOST = 100
 
 
 def journals(paths: list[Path]) -> list[dict[str, Any]]:
@@ -180,27 +180,31 @@ def check(
     ]
 
 
-async def main() -> int:
-    """The command. Returns the exit code."""
+async def judge(arguments: list[str]) -> list[Finding]:
+    """Reads everything and judges it. Returns the findings."""
     parser = argparse.ArgumentParser(prog="python -m tests.failure.checker")
     parser.add_argument("--postgres", required=True, help="DSN of a role that may read all schemas")
     parser.add_argument("--kafka", required=True, help="bootstrap address")
     parser.add_argument("--prefix", default="", help="prefix of the topics")
     parser.add_argument("--injected", type=Path, help="JSON lines with topic, partition, offset of records by hand")
     parser.add_argument("journals", nargs="*", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     # the topics before the tables: what is published meanwhile is then in the tables at least
     copies = await topics(given.kafka, given.prefix)
     seen = await tables(given.postgres, ["membership", "reporting"])
     injected = journals([given.injected]) if given.injected and given.injected.exists() else []
     found = check(seen, copies, journals(given.journals), injected)
-    print(json.dumps(found[: AT_MOST * 5], default=str))
-    print(
-        json.dumps({"records": len(copies), "facts": len(seen["membership"].history), "findings": len(found)}),
-        file=sys.stderr,
-    )
+    told = {"records": len(copies), "facts": len(seen["membership"].history), "findings": len(found)}
+    print(json.dumps(told), file=sys.stderr)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """The command. Returns the exit code."""
+    found = asyncio.run(judge(arguments))
+    print(json.dumps(found[:AT_MOST], default=str))
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main(sys.argv[1:]))

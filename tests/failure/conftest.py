@@ -37,7 +37,15 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgr
 @pytest.fixture(scope="session")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """Forks the processes of the tests."""
-    made = Nursery(tmp_path_factory.mktemp("failure-nursery") / "log")
+    made = Nursery("tests.failure.process", tmp_path_factory.mktemp("failure-nursery") / "log")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def checkers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Forks checkers, which load nothing of the bus."""
+    made = Nursery("tests.failure.checker", tmp_path_factory.mktemp("failure-checkers") / "log")
     yield made
     made.close()
 
@@ -55,12 +63,14 @@ def own_broker(requires_real_kafka: Kafka, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-async def world_for(own_postgres: OwnPostgres, nursery: Nursery, tmp_path: Path) -> AsyncIterator[WorldFor]:
+async def world_for(
+    own_postgres: OwnPostgres, nursery: Nursery, checkers: Nursery, tmp_path: Path
+) -> AsyncIterator[WorldFor]:
     """`await world_for(bootstrap)`: a world on a broker, removed after the test."""
     async with AsyncExitStack() as stack:
 
         async def make(bootstrap: str) -> World:
-            made = World(f"f{secrets.token_hex(4)}", own_postgres.cluster, bootstrap, tmp_path, nursery)
+            made = World(f"f{secrets.token_hex(4)}", own_postgres.cluster, bootstrap, tmp_path, nursery, checkers)
             stack.push_async_callback(made.end)
             await made.begin()
             return made

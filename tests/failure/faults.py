@@ -161,7 +161,7 @@ def delete_before_send(moment: Moment) -> None:
 
 
 def relay_unlocked(held: Path) -> None:
-    """Every replica publishes, without lock and lease; rows wait, before they are sent, while the file `held` is there."""
+    """Every replica publishes, without lock and lease; what was read is not sent while the file `held` is there."""
     relay.OLDEST = relay.OLDEST.replace("WHERE (SELECT holder FROM relay_lease) = $1", "WHERE $1::uuid IS NOT NULL")
 
     async def lead(self: Any, connection: Any) -> bool:

@@ -1,36 +1,35 @@
-"""Starts the processes of the failure tests quickly: imports everything once, then forks one process per plan.
+"""Starts processes of the failure tests quickly: imports their module once, then forks one process per order.
 
-`python -m tests.failure.nursery` reads a plan's path per line and answers with a pid. When a child has
-ended, its exit status stands in NAME.ended. When its input closes, all children are killed.
+`python -m tests.failure.nursery MODULE` reads orders as JSON lines (folder, name, arguments) and answers
+with a pid; the child calls MODULE's `main`. Its output goes to NAME.log, its exit status to NAME.ended.
+When the input closes, all children are killed.
 """
 
-import asyncio
 import contextlib
+import importlib
+import json
 import os
 import select
 import signal
 import sys
 import traceback
 from pathlib import Path
-
-from shared.messaging import backfill, consumer, feed, inbox, parked, reconcile, relay  # noqa: F401 - loaded ahead
-from tests.failure.process import Plan, run
+from typing import Any
 
 
-def _child(path: Path) -> None:
-    plan = Plan.read(path)
+def _child(module: Any, folder: Path, name: str, arguments: list[str]) -> None:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(plan.file("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    code = 0
+    code = 1
     try:
-        asyncio.run(run(plan))
+        code = module.main(arguments)
     except BaseException:
         traceback.print_exc()
-        code = 1
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
@@ -47,6 +46,7 @@ def _reap(alive: dict[int, Path]) -> None:
 
 def main() -> None:
     """Forks on demand until the input closes."""
+    module = importlib.import_module(sys.argv[1])
     alive: dict[int, Path] = {}
     print("ready", flush=True)
     pending = b""
@@ -59,13 +59,12 @@ def main() -> None:
             break
         *lines, pending = (pending + more).split(b"\n")
         for line in lines:
-            path = Path(line.decode())
-            plan = Plan.read(path)
-            plan.file("ended").unlink(missing_ok=True)
+            order = json.loads(line)
+            folder = Path(order["folder"])
             pid = os.fork()
             if pid == 0:
-                _child(path)
-            alive[pid] = plan.file("ended")
+                _child(module, folder, order["name"], order["arguments"])
+            alive[pid] = folder / f"{order['name']}.ended"
             print(pid, flush=True)
     for pid in alive:
         with contextlib.suppress(ProcessLookupError):

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import orjson
 
+from shared.messaging import consumer, inbox, relay  # noqa: F401 - loaded ahead of the forks of nursery.py
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
 from shared.messaging.feed import as_received, facts_after, states_after
@@ -185,10 +186,11 @@ async def run(plan: Plan) -> None:
             await service.stopping.wait()
 
 
-def main() -> None:
-    """Runs the plan whose file is named."""
-    asyncio.run(run(Plan.read(Path(sys.argv[1]))))
+def main(arguments: list[str]) -> int:
+    """Runs the plan whose file is named. Returns the exit code."""
+    asyncio.run(run(Plan.read(Path(arguments[0]))))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -28,11 +28,17 @@ FACTS, PEOPLE, STANDINGS = "membership.membership", "membership.person.state", "
 
 @pytest.fixture(scope="module")
 async def calm(
-    requires_real_kafka: Kafka, own_postgres: OwnPostgres, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    requires_real_kafka: Kafka,
+    own_postgres: OwnPostgres,
+    nursery: Nursery,
+    checkers: Nursery,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     """A relay and a listener, nothing else writes."""
     folder = tmp_path_factory.mktemp("failure-records")
-    world = World(f"f{secrets.token_hex(4)}", own_postgres.cluster, requires_real_kafka.bootstrap, folder, nursery)
+    world = World(
+        f"f{secrets.token_hex(4)}", own_postgres.cluster, requires_real_kafka.bootstrap, folder, nursery, checkers
+    )
     try:
         await world.begin()
         world.start("membership", "membership-1")

@@ -46,21 +46,23 @@ PATIENCE = 40.0
 
 
 class Nursery:
-    """The process that forks ours; see nursery.py."""
+    """The process that forks those of one module; see nursery.py."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, module: str, log: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CUMULO_")}
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.failure.nursery"], cwd=ROOT, stdin=subprocess.PIPE,
+                [sys.executable, "-m", "tests.failure.nursery", module], cwd=ROOT, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=errors, env=environment, start_new_session=True,
             )  # fmt: skip
         self._heard()
 
-    def start(self, plan: Path) -> int:
+    def start(self, folder: Path, name: str, *arguments: str) -> int:
         """Starts a process; its pid."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{plan}\n".encode())
+        (folder / f"{name}.ended").unlink(missing_ok=True)
+        order = {"folder": str(folder), "name": name, "arguments": arguments}
+        self._process.stdin.write(orjson.dumps(order, option=orjson.OPT_APPEND_NEWLINE))
         self._process.stdin.flush()
         return int(self._heard())
 
@@ -150,6 +152,7 @@ class World:
     bootstrap: str
     folder: Path
     nursery: Nursery
+    checkers: Nursery
     children: dict[str, Child] = field(default_factory=dict)
     journals: list[Path] = field(default_factory=list)
     _admin: AIOKafkaAdminClient | None = None
@@ -207,12 +210,11 @@ class World:
             values |= {"postgres_user": "cumulo_owner", "postgres_password": self.cluster.role_password("cumulo_owner")}
         made = Plan(role=role, folder=str(self.folder), name=name, settings=values, **plan)
         path = made.write()
-        made.file("ended").unlink(missing_ok=True)
         made.file("written").unlink(missing_ok=True)
         if made.writers and made.file("journal") not in self.journals:
             made.file("journal").touch()
             self.journals.append(made.file("journal"))
-        child = Child(made, self.nursery.start(path))
+        child = Child(made, self.nursery.start(self.folder, name, str(path)))
         self.children[name] = child
         return child
 
@@ -289,15 +291,17 @@ class World:
     async def findings(self) -> list[dict[str, Any]]:
         """What the checker, a process of its own, says."""
         c = self.cluster
-        checker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.failure.checker",
+        log, ended = self.folder / "checker.log", self.folder / "checker.ended"
+        log.unlink(missing_ok=True)
+        self.checkers.start(
+            self.folder, "checker",
             "--postgres", f"postgresql://{c.user}:{c.password}@{c.host}:{c.port}/{self.name}",
             "--kafka", self.bootstrap, "--prefix", self.prefix, "--injected", str(self.injected),
             *(str(path) for path in self.journals if path.exists()),
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        answer, errors = await asyncio.wait_for(checker.communicate(), 60)
-        assert answer, errors.decode()
+        await until(ended.exists, what="answer of the checker", told=log.read_text)
+        answer = log.read_text().strip().rpartition("\n")[2]
+        assert answer.startswith("["), log.read_text()
         found: list[dict[str, Any]] = orjson.loads(answer)
         return found
 
