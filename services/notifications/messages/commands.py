@@ -68,6 +68,12 @@ async def claimed_messages(unit: Unit, ids: Sequence[UUID]) -> list[asyncpg.Reco
     return await unit.connection.fetch(store.TO_SEND, ids)
 
 
+async def give_up_nameless(unit: Unit, ids: Collection[UUID]) -> None:
+    """Ends messages whose organisation or cluster was erased since: there is nothing to say any more."""
+    if ids:
+        await unit.connection.execute(store.NAMELESS, sorted(ids), unit.now)
+
+
 async def suppressed_among(unit: Unit, mails: Sequence[str]) -> set[str]:
     """Which of these addresses have refused for good."""
     by_hash = {domain.address_hash(mail): mail for mail in mails}

@@ -36,6 +36,7 @@ async def send_due(service: Service) -> int:
         return 0
     async with service.unit(actor=actor, cause="sender") as unit:
         rows = await commands.claimed_messages(unit, ids)
+        await commands.give_up_nameless(unit, set(ids) - {row["id"] for row in rows})
         suppressed = await commands.suppressed_among(unit, [row["mail"] for row in rows])
     async with outlet(service.settings.mail()) as out:
         for row in rows:
@@ -58,7 +59,11 @@ async def _send_one(service: Service, out: Outlet, row: asyncpg.Record, *, suppr
 
 
 async def _attempt(service: Service, out: Outlet, row: asyncpg.Record) -> Attempt:
-    mail = _mail(service, row)
+    try:
+        mail = _mail(service, row)
+    except Exception:  # a fault in one message's words keeps no other from going out
+        service.log.exception("mail.not_composed", message=str(row["id"]))
+        return Attempt("retry")
     return Attempt("failed") if mail is None else await out.send(mail)
 
 

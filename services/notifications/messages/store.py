@@ -52,6 +52,10 @@ JOIN organization o ON o.organization_id = n.organization_id
 JOIN cluster c ON c.cluster_id = n.cluster_id
 WHERE m.id = ANY ($1::uuid[]) AND m.state = 'due' ORDER BY m.due_at, m.id
 """
+NAMELESS = """
+UPDATE message SET state = 'failed', claimed_until = NULL, settled_at = $2
+WHERE id = ANY ($1::uuid[]) AND state = 'due'
+"""
 SUPPRESSED = "SELECT hash FROM suppressed_address WHERE hash = ANY ($1::bytea[])"
 SUPPRESS = "INSERT INTO suppressed_address (hash, since, code) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 SETTLE = """
