@@ -19,6 +19,8 @@ Headers = list[tuple[str, bytes]]
 
 CONTENT_TYPE = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
 STRUCTURED = b"application/cloudevents"
+MAX_KEY_BYTES = 1000
+"""Longer keys are set aside: an index of PostgreSQL holds no more than 2,700 bytes in an entry."""
 
 
 class Malformed(Exception):
@@ -48,6 +50,10 @@ class Received(NamedTuple):
     problem: str | None
     headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
+
+
+_ODD = "\ufffd".encode()
+"""Stands in every text that is kept for a key that is no text, so that it is never taken for a good one."""
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +121,7 @@ def received(
         return _well_formed(topic, partition, offset, key, value, headers, found)
     except (KeyError, ValueError, AttributeError, TypeError):
         pass  # not the usual shape: read slowly, which finds what is right in it and names what is wrong
-    text_key = key.decode("utf-8", "replace").replace("\x00", "\ufffd") if key is not None else ""
+    text_key, wrong_key = _key(key)
     place = (topic, partition, offset)
     try:
         content_type = found.get("content-type") or b""
@@ -126,11 +132,9 @@ def received(
         if value is None and topic.endswith(".state") and "id" not in attributes:
             # a tombstone by foreign hands erases all the same
             return Received(*place, text_key, derived_id(*place, timestamp), "", 0, None, None, "", "", None, None,
-                            None if key else "a tombstone needs a key", headers, value)  # fmt: skip
-        if not key:
-            raise Malformed("the record has no key")
-        if b"\x00" in key:
-            raise Malformed("the record's key has a NUL byte")
+                            wrong_key, headers, value)  # fmt: skip
+        if wrong_key:
+            raise Malformed(wrong_key)
         specversion = _text(attributes, "specversion")
         if not specversion.startswith("1."):
             raise Malformed(f"CloudEvents specversion {specversion!r} is not 1.x")
@@ -176,6 +180,8 @@ def _well_formed(
         or found["ce_specversion"] != b"1.0"
         or found["content-type"] != b"application/json"
         or not key
+        or len(key) > MAX_KEY_BYTES
+        or _ODD in key
         or any(b"\x00" in text or len(text) > 2000 for text in texts)
     ):
         raise ValueError
@@ -187,9 +193,12 @@ def _well_formed(
 
 
 def derived_id(topic: str, partition: int, offset: int, timestamp: int) -> UUID:
-    """A stable UUIDv7 for a record without a usable id: Kafka's time, and a digest of its place."""
+    """A stable UUIDv7 for a record without a usable id: Kafka's time, and a digest of its place.
+
+    Without a time it lies in the far future: an id below the inbox's horizon would count as known.
+    """
     digest = int.from_bytes(sha256(f"{topic}/{partition}/{offset}".encode()).digest()[:10], "big")
-    milliseconds = min(max(timestamp, 0), 2**48 - 1)
+    milliseconds = min(timestamp if timestamp > 0 else 2**48 - 1, 2**48 - 1)
     value = (milliseconds << 80) | (7 << 76) | ((digest >> 64 & 0xFFF) << 64) | (2 << 62) | (digest & (2**62 - 1))
     return UUID(int=value)
 
@@ -210,12 +219,28 @@ def _structured_attributes(value: bytes | None) -> tuple[dict[str, Any], bytes |
         except (ValueError, TypeError):
             raise Malformed("data_base64 is not base64") from None
     elif event.get("data") is not None:
-        data = orjson.dumps(event["data"])
+        try:
+            data = orjson.dumps(event["data"])
+        except TypeError:  # it reads deeper than it writes
+            raise Malformed("the structured event's data is nested too deeply") from None
     attributes = {
         name: str(raw).encode("utf-8", "replace") for name, raw in event.items()
         if name not in ("data", "data_base64") and raw is not None
     }  # fmt: skip
     return attributes, data
+
+
+def _key(key: bytes | None) -> tuple[str, str | None]:
+    """The key as text, and what is wrong with it. Two keys that are wrong never have the same text."""
+    if not key:
+        return "", "the record has no key"
+    text = key.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    problem = None
+    if "\ufffd" in text:
+        problem = "the record's key is not UTF-8 text without NUL"
+    elif len(key) > MAX_KEY_BYTES:
+        problem = f"the record's key has {len(key):,} bytes, more than {MAX_KEY_BYTES:,}"
+    return (text if problem is None else f"{text[:200]}\ufffd{sha256(key).hexdigest()[:32]}"), problem
 
 
 def _text(attributes: dict[str, Any], name: str, default: str | None = None) -> str:

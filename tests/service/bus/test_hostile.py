@@ -1,0 +1,165 @@
+"""Records made to break a reader: each is set aside with a reason, and neither stops nor halts the consumer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+import uuid_utils.compat as uuid_utils
+
+from shared.contracts.membership import MembershipActivated, PersonState
+from shared.messaging.apply import Applier
+from shared.messaging.cloudevents import Received, derived_id, received
+from shared.messaging.events import Consumer
+from shared.messaging.parked import drop_event, parked_events, retry_key
+from shared.postgres.pool import Database
+from tests.service.bus.records import Effects, activated, item, person, raw
+from tests.service.bus.test_apply import parked, settle
+
+LONG_AGO = 1_400_000_000_000
+"""A timestamp of 2014, in ms."""
+
+
+def structured(value: bytes, key: bytes = b"k", topic: str = "membership.membership") -> Received:
+    """A record in structured mode."""
+    return received(
+        topic=topic, partition=0, offset=1, timestamp=LONG_AGO, key=key, value=value,
+        headers=[("content-type", b"application/cloudevents+json")],
+    )  # fmt: skip
+
+
+def with_key(record: tuple[str, bytes, bytes | None, Any], key: bytes, timestamp: int = 1_790_000_000_000) -> Received:
+    """The record under another key."""
+    topic, _, value, headers = record
+    return received(
+        topic=topic, partition=0, offset=2, timestamp=timestamp, key=key, value=value, headers=headers
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [200, 300, 900, 5000])
+def test_a_structured_event_nested_however_deep_is_read_or_told_to_be_wrong(depth: int) -> None:
+    body = (
+        b'{"specversion":"1.0","id":"%s","type":"t","time":"2026-01-01T00:00:00Z","version":"1","data":%s}'
+        % (str(uuid_utils.uuid7()).encode(), b"[" * depth + b"]" * depth)
+    )  # fmt: skip
+    read = structured(body)
+    assert read.problem is None or "nested" in read.problem or "JSON" in read.problem
+
+
+@pytest.mark.parametrize("size", [1500, 3000, 100_000])
+async def test_a_key_that_no_index_could_hold_is_set_aside(reporting: Database, effects: Effects, size: int) -> None:
+    import random
+
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    huge = "".join(random.Random(size).choices(letters, k=size)).encode()  # not compressible
+    good, key = uuid_utils.uuid7(), uuid_utils.uuid7()
+    done = await settle(reporting, effects, [with_key(raw(person(key), key, 1), huge), item(person(good), good, 1)])
+    assert len(await effects.rows(reporting.pool, good)) == 1
+    assert done.parked == 1
+    [(_, reason)] = await parked(reporting, effects)
+    assert "key" in (reason or "")
+
+
+async def test_keys_that_are_not_text_are_set_aside_and_not_taken_for_one_another(
+    reporting: Database, effects: Effects
+) -> None:
+    one, two = uuid_utils.uuid7(), uuid_utils.uuid7()
+    records = [with_key(raw(person(one, "one"), one, 1), b"\xff\x01"), with_key(raw(person(two), two, 1), b"\xfe\x01")]
+    await settle(reporting, effects, records)
+    assert await effects.rows(reporting.pool) == []
+    assert ["UTF-8" in (reason or "") for _, reason in await parked(reporting, effects)][:1] == [True]
+
+
+async def test_a_value_too_large_for_an_index_is_about_the_event(
+    reporting: Database, effects: Effects, effect_table: None
+) -> None:
+    """PostgreSQL says it as a limit of the program, and it is a limit of this event's value."""
+    key, good = uuid_utils.uuid7(), uuid_utils.uuid7()
+
+    async def indexed(unit: Any, events: Sequence[Any]) -> None:
+        for event in events:
+            text = "'" + event.data.name + "'"
+            await unit.connection.execute("CREATE TEMP TABLE IF NOT EXISTS slug (name text PRIMARY KEY) ON COMMIT DROP")
+            await unit.connection.execute(f"INSERT INTO slug SELECT string_agg(md5({text} || n), '') FROM"
+                                          " generate_series(1, 200 * length($1)) n", event.data.name)  # fmt: skip
+            await effects.handle(unit, [event])
+
+    consumer = Consumer(effects.name, {PersonState: indexed})
+    effects.consumer = lambda: consumer  # type: ignore[method-assign]
+    await settle(reporting, effects, [item(person(key, "x"), key, 1)])
+    assert "index" in ((await parked(reporting, effects))[0][1] or "")
+    assert good
+
+
+def test_a_record_without_a_time_of_its_own_is_never_older_than_the_inbox_remembers() -> None:
+    """Kafka's timestamp may be 0 or -1; an id below the horizon would count as known and vanish unseen."""
+    for timestamp in (0, -1):
+        assert derived_id("t", 0, 1, timestamp).int > uuid_utils.uuid7().int
+
+
+async def test_an_old_tombstone_by_foreign_hands_erases_however_old_its_time_is(
+    reporting: Database, effects: Effects
+) -> None:
+    key = uuid_utils.uuid7()
+    await reporting.pool.execute(
+        "INSERT INTO consumer (name, types, horizon) VALUES ($1, '{}', uuid_at(now() - interval '90 days'))",
+        effects.name,
+    )
+    await settle(reporting, effects, [item(person(key), key, 1)])
+    bare = received(topic="membership.person.state", partition=0, offset=7, timestamp=0, key=str(key).encode(),
+                    value=None, headers=[])  # fmt: skip
+    await settle(reporting, effects, [bare])
+    assert (await effects.rows(reporting.pool))[-1][2] is None
+
+
+# --- what was set aside stays understood when it is tried again ----------------------------------------
+
+
+async def _retry(reporting: Database, effects: Effects, topic: str, key: object) -> Any:
+    return await retry_key(reporting, Applier(effects.consumer()), topic, str(key), actor="test")
+
+
+async def test_a_parked_fact_without_data_stays_parked_when_tried_again(reporting: Database, effects: Effects) -> None:
+    key = uuid_utils.uuid7()
+    topic, raw_key, _, headers = raw(activated(key), key, 1)
+    empty = received(topic=topic, partition=0, offset=3, timestamp=1_790_000_000_000, key=raw_key, value=None,
+                     headers=headers)  # fmt: skip
+    await settle(reporting, effects, [empty, item(activated(key), key, 2)])
+    done = await _retry(reporting, effects, topic, key)
+    assert (done.applied, done.waiting) == (0, 2)
+    assert "without data" in (done.reason or "")
+    async with reporting.connection() as connection:
+        number = (await parked_events(connection, consumer=effects.name))[0].number
+    dropped = await drop_event(reporting, Applier(effects.consumer()), number, actor="test")
+    assert (dropped.dropped, dropped.applied) == (1, 1)
+
+
+async def test_an_event_parked_for_its_topic_is_not_applied_by_a_retry(reporting: Database, effects: Effects) -> None:
+    """A state on a topic of facts would escape the look at its version."""
+    key = uuid_utils.uuid7()
+    stray = item(person(key, "stray"), key, 1)._replace(topic="membership.membership")
+    await settle(reporting, effects, [stray])
+    done = await _retry(reporting, effects, "membership.membership", key)
+    assert (done.applied, done.waiting) == (0, 1)
+    assert "belongs on the topic" in (done.reason or "")
+    assert await effects.rows(reporting.pool) == []
+
+
+async def test_an_event_of_a_type_that_is_no_longer_handled_stays_parked_with_the_reason(
+    reporting: Database, effects: Effects
+) -> None:
+    key = uuid_utils.uuid7()
+    effects.refused = {(str(key), 1)}
+    await settle(reporting, effects, [item(person(key), key, 1)])
+    fewer = Applier(Consumer(effects.name, {MembershipActivated: effects.handle}))
+    done = await retry_key(reporting, fewer, "membership.person.state", str(key), actor="test")
+    assert (done.applied, done.waiting) == (0, 1)
+    assert "no longer" in (done.reason or "")
+
+
+def test_deep_json_in_the_value_is_refused_and_does_not_break_the_parser() -> None:
+    from pydantic import ValidationError
+
+    for value in (b"[" * 100_000, b'{"person_id":' + b"[" * 5000, b"\xff", b'{"name":"\\ud800"}', orjson.dumps([1])):
+        with pytest.raises(ValidationError):
+            PersonState.read(value)
