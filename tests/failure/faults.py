@@ -98,7 +98,8 @@ def acknowledge_first(moment: Moment) -> None:
 
     async def first(self: Any, records: Any) -> None:
         await self._subscriber.consumer.commit()
-        moment.pass_by()
+        if any(not record.topic.endswith(".state") for record in records):
+            moment.pass_by()
         await handle(self, records)
 
     consumer.ConsumerLoop._handle = first  # type: ignore[method-assign]
@@ -124,7 +125,8 @@ def inbox_outside(moment: Moment) -> None:
         outcome = Outcome()
         async with open_unit(items) as unit:
             fresh, held = await enter(self, unit, mine, outcome)
-        moment.pass_by()
+        if any(not item.topic.endswith(".state") for item in fresh):
+            moment.pass_by()
         async with open_unit(items) as unit:
             passing = await self._past_the_parked(unit, fresh, held, None, outcome)
             await self._hand_over(unit, await self._newer(unit, passing, outcome))

@@ -38,8 +38,7 @@ async def test_it_catches_a_listener_that_acknowledges_first(world: World) -> No
 
 
 async def test_it_catches_an_inbox_outside_the_transaction(world: World) -> None:
-    broken = await _killed_listener(world, "inbox outside")
-    assert {"effects once", "read model"} <= broken
+    assert "effects once" in await _killed_listener(world, "inbox outside")
 
 
 async def test_it_catches_a_policy_that_acknowledges_what_failed(world: World) -> None:
@@ -49,16 +48,17 @@ async def test_it_catches_a_policy_that_acknowledges_what_failed(world: World) -
     await failing.reached()
     assert await failing.stopped() == 0
     world.again(failing)
-    assert {"effects once", "inbox"} <= await _rules(world)
+    assert "inbox" in await _rules(world)
 
 
 async def test_it_catches_an_inbox_that_is_not_asked(world: World) -> None:
     world.start("reporting", "reporting-1", fault="no inbox")
     relay = world.start("membership", "membership-1", writers=3, commands=60, people=False, at="relay.sent", nth=5)
     assert await relay.gone() == -9
+    await world.heard()  # copies in one batch are one event by themselves
     again = world.again(relay, commands=10)
     await again.reached("written")
-    assert {"effects once", "read model"} <= await _rules(world)
+    assert "effects once" in await _rules(world)
 
 
 async def test_it_catches_a_relay_that_deletes_before_it_sends(world: World) -> None:
@@ -69,7 +69,7 @@ async def test_it_catches_a_relay_that_deletes_before_it_sends(world: World) -> 
     assert await relay.gone() == -9
     again = world.again(relay, commands=10)
     await again.reached("written")
-    assert {"published", "read model"} <= await _rules(world)
+    assert "published" in await _rules(world)
 
 
 async def test_it_catches_commands_that_do_not_lock_their_aggregate(world: World) -> None:

@@ -265,8 +265,13 @@ class World:
         await until(condition, what=f"{sql} {arguments}", told=self.said, seconds=seconds)
 
     async def settled(self, *, seconds: float = PATIENCE) -> None:
-        """Waits until the outbox is empty and the listener's group has acknowledged every record there is."""
+        """Waits until the outbox is empty and the listener has read everything."""
         await self.holds("SELECT NOT EXISTS (SELECT FROM membership.outbox)", seconds=seconds)
+        await self.heard(seconds=seconds)
+        await self.holds("SELECT NOT EXISTS (SELECT FROM membership.outbox)", seconds=seconds)
+
+    async def heard(self, *, seconds: float = PATIENCE) -> None:
+        """Waits until the listener's group has acknowledged every record there is."""
         reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None, enable_auto_commit=False)
         await reader.start()
         try:
@@ -286,7 +291,6 @@ class World:
             await until(condition, what="end of the topics", told=lambda: f"{behind}\n{self.said()}", seconds=seconds)
         finally:
             await reader.stop()
-        await self.holds("SELECT NOT EXISTS (SELECT FROM membership.outbox)", seconds=seconds)
 
     async def findings(self) -> list[dict[str, Any]]:
         """What the checker, a process of its own, says."""

@@ -14,50 +14,39 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[],
                      $8::timestamptz[], $9::text[], $10::text[])
 ON CONFLICT (id) DO NOTHING
 """
-UNADDRESSED = """
-SELECT n.id AS notice_id, p.person_id, n.subject
-FROM notice n
-JOIN organization o USING (organization_id)
-JOIN cluster c USING (cluster_id)
-JOIN person p USING (organization_id)
-WHERE n.open_until > $1 AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]))
-  AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = p.person_id)
-"""
 ADD_MESSAGES = """
 INSERT INTO message (id, notice_id, person_id, subject, state, created_at, due_at)
 SELECT id, notice_id, person_id, subject, 'due', $5, $5
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) AS r (id, notice_id, person_id, subject)
 ON CONFLICT DO NOTHING
 """
+TURN = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.addressing', 0))"
 GIVE_UP = """
 UPDATE message SET state = 'erased', claimed_until = NULL, settled_at = coalesce(settled_at, $2)
 WHERE person_id = ANY ($1::uuid[])
 """
 CLAIM = """
-UPDATE message SET claimed_until = $1 + $3, attempts = attempts + 1
+UPDATE message SET claimed_until = $1 + $3
 WHERE id IN (
     SELECT id FROM message
     WHERE state = 'due' AND due_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
     ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-RETURNING id
+RETURNING id, due_at
 """
-TO_SEND = """
-SELECT m.id, m.attempts, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
-       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster
-FROM message m
-JOIN notice n ON n.id = m.notice_id
-JOIN person p USING (person_id)
-JOIN organization o ON o.organization_id = n.organization_id
-JOIN cluster c ON c.cluster_id = n.cluster_id
-WHERE m.id = ANY ($1::uuid[]) AND m.state = 'due' ORDER BY m.due_at, m.id
+BEGIN = """
+UPDATE message SET claimed_until = $3 + $4, attempts = attempts + 1
+WHERE id = $1 AND state = 'due' AND claimed_until = $2 AND claimed_until > $3
+RETURNING attempts
 """
+UNCLAIM = "UPDATE message SET claimed_until = NULL WHERE id = ANY ($1::uuid[]) AND claimed_until = $2"
 NAMELESS = """
 UPDATE message SET state = 'failed', claimed_until = NULL, settled_at = $2
-WHERE id = ANY ($1::uuid[]) AND state = 'due'
+WHERE id = $1 AND state = 'due'
 """
-SUPPRESSED = "SELECT hash FROM suppressed_address WHERE hash = ANY ($1::bytea[])"
+SUPPRESSED = "SELECT EXISTS (SELECT FROM suppressed_address WHERE hash = $1)"
 SUPPRESS = "INSERT INTO suppressed_address (hash, since, code) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+UNSUPPRESS = "DELETE FROM suppressed_address WHERE hash = $1"
 SETTLE = """
 UPDATE message SET state = $2, due_at = coalesce($3, due_at), claimed_until = NULL,
     settled_at = CASE WHEN $2 = 'due' THEN NULL ELSE $4::timestamptz END
@@ -66,20 +55,13 @@ WHERE id = $1 AND state = 'due'
 LOG = """
 INSERT INTO delivery (message_id, attempt, at, outcome, code) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
 """
-LOCK = "SELECT id, state FROM message WHERE id = $1 FOR UPDATE"
+LOCK = "SELECT state, claimed_until FROM message WHERE id = $1 FOR UPDATE"
 RETRY = "UPDATE message SET state = 'due', due_at = $2, claimed_until = NULL, settled_at = NULL WHERE id = $1"
 
 
 async def add_notices(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Notices by id; one that is there already stays as it is."""
     await connection.execute(ADD_NOTICES, *zip(*rows, strict=True))
-
-
-async def unaddressed(
-    connection: Connection, now: datetime, organizations: Collection[UUID], clusters: Collection[UUID]
-) -> list[Mapping[str, Any]]:
-    """(notice_id, person_id, subject) of open notices that know their names and lack a message for a person."""
-    return [dict(row) for row in await connection.fetch(UNADDRESSED, now, list(organizations), list(clusters))]
 
 
 async def add_messages(connection: Connection, rows: Sequence[tuple[UUID, UUID, UUID, str]], now: datetime) -> None:

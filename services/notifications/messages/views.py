@@ -1,6 +1,10 @@
-"""Lists over messages: what was or will be sent, and each attempt. Names and addresses are not shown."""
+"""What messages are about, with the names and people they are for; and lists over them, without names.
 
-from collections.abc import Mapping
+Lists show what was or will be sent and each attempt; names and addresses are read only to write a mail.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +21,39 @@ ONE = """
 SELECT id, notice_id, person_id, subject, state, created_at, due_at, attempts, settled_at FROM message WHERE id = $1
 """
 DELIVERIES = "SELECT attempt, at, outcome, code FROM delivery WHERE message_id = $1 ORDER BY attempt"
+UNADDRESSED = """
+SELECT n.id AS notice_id, p.person_id, n.subject
+FROM notice n
+JOIN organization o USING (organization_id)
+JOIN cluster c USING (cluster_id)
+JOIN person p USING (organization_id)
+WHERE n.open_until > $1 AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]))
+  AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = p.person_id)
+"""
+TO_SEND = """
+SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
+       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster
+FROM message m
+JOIN notice n ON n.id = m.notice_id
+JOIN person p USING (person_id)
+JOIN organization o ON o.organization_id = n.organization_id
+JOIN cluster c ON c.cluster_id = n.cluster_id
+WHERE m.id = $1
+"""
+ADDRESS = "SELECT p.mail FROM message m JOIN person p USING (person_id) WHERE m.id = $1"
+
+
+async def unaddressed(
+    connection: Connection, now: datetime, organizations: Collection[UUID], clusters: Collection[UUID]
+) -> list[Mapping[str, Any]]:
+    """(notice_id, person_id, subject) of open notices that know their names and lack a message for a person."""
+    return [dict(row) for row in await connection.fetch(UNADDRESSED, now, list(organizations), list(clusters))]
+
+
+async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:
+    """What a mail needs. None when the person, the organisation or the cluster was erased."""
+    row = await connection.fetchrow(TO_SEND, id_)
+    return None if row is None else dict(row)
 
 
 async def messages(

@@ -28,6 +28,7 @@ async def effect_table(postgres: Cluster) -> None:
                 f"CREATE TABLE {schema}.bus_effect (number bigint GENERATED ALWAYS AS IDENTITY, consumer text,"
                 " key text, version bigint, type text, label text, CHECK (label <> 'unacceptable'))"
             )
+            await owner.execute(f"CREATE INDEX ON {schema}.bus_effect (label)")
 
 
 @pytest.fixture
