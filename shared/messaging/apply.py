@@ -40,7 +40,7 @@ HELD = _HELD.format(topics="$2", keys="$3")
 ENTER = f"""
 WITH entered AS (
     INSERT INTO inbox (consumer, id) SELECT $1, id FROM unnest($2::uuid[]) AS r (id)
-    WHERE id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
+    WHERE $5 OR id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
     ON CONFLICT DO NOTHING RETURNING id
 ), held AS ({_HELD.format(topics="$3", keys="$4")})
 SELECT id, NULL AS topic, NULL AS key FROM entered UNION ALL SELECT NULL, topic, key FROM held
@@ -79,10 +79,14 @@ OpenUnit = Callable[[Sequence[Received]], AbstractAsyncContextManager[Unit]]
 
 
 class Applier:
-    """Applies batches for one consumer. Holds the routing only; all state is in the tables."""
+    """Applies batches for one consumer. Holds the routing only; all state is in the tables.
 
-    def __init__(self, consumer: Consumer) -> None:
+    With `from_the_start` ids below the inbox's horizon are new as well: those of types just taken on.
+    """
+
+    def __init__(self, consumer: Consumer, *, from_the_start: bool = False) -> None:
         self.consumer = consumer
+        self._from_the_start = from_the_start
         self._routes: dict[str, tuple[type[Any], bool, Handler]] = {}
         self._state_topics: dict[str, tuple[str, Handler]] = {}
         for model, handler in consumer.handlers.items():
@@ -164,7 +168,7 @@ class Applier:
         rows = await unit.connection.fetch(
             ENTER, self.consumer.name,
             sorted(first),  # sorted: two replicas that insert overlapping ids in different orders would deadlock
-            topics, keys,
+            topics, keys, self._from_the_start,
         )  # fmt: skip
         new = {row[0] for row in rows}
         fresh = [item for item in first.values() if item.id in new]

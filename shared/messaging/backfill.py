@@ -16,6 +16,10 @@ from shared.messaging.feed import FeedClient
 from shared.postgres.pool import Database, Unit
 
 CHUNK = 2000
+BEGIN = """
+INSERT INTO consumer (name, types) VALUES ($1, '{}') ON CONFLICT (name) DO UPDATE SET since = now()
+"""
+"""From now on nothing that it receives is forgotten for a while, however old it is."""
 REGISTER = """
 INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET types = excluded.types
 """
@@ -42,7 +46,9 @@ async def backfill(
     new = [model for model in consumer.handlers if contract_of(model).type not in (known or ())]
     if not new:
         raise NothingToBackfill(f"{consumer.name} knows all of its types already")
-    applier = Applier(Consumer(consumer.name, {model: consumer.handlers[model] for model in new}))
+    async with database.unit(actor="cli", cause="backfill") as unit:
+        await unit.connection.execute(BEGIN, consumer.name)
+    applier = Applier(Consumer(consumer.name, {model: consumer.handlers[model] for model in new}), from_the_start=True)
     total: Counter[str] = Counter(applied=0, duplicates=0, outdated=0, parked=0)
     for service in sorted({contract_of(model).service for model in new}):
         contracts = [contract_of(model) for model in new if contract_of(model).service == service]

@@ -55,7 +55,7 @@ class ConsumerLoop:
         self._waits: str | None = "has not joined yet"
         self._subscriber: Any = None
         self._busy_since: float | None = None
-        self._backing_off = False
+        self._backing_off: str | None = None
         self._moved = time.monotonic()
         self._positions: dict[Any, int] = {}
         self._standstills = 0
@@ -67,7 +67,7 @@ class ConsumerLoop:
 
     def not_ready(self) -> str | None:
         """Why it does not consume, None when it does."""
-        return self._halted or self._waits
+        return self._halted or self._backing_off or self._waits
 
     def alive(self) -> bool:
         """Whether its watch ticks and its position moves, or stands still for a reason it knows."""
@@ -165,7 +165,7 @@ class ConsumerLoop:
         """Looks after the running consumer; returns when the service stops or a fresh start is needed."""
         while not self._service.stopping.is_set():
             self._tick = time.monotonic()
-            if self._halted is None and not self._backing_off:
+            if self._halted is None and self._backing_off is None:
                 client = self._subscriber.consumer
                 assigned = client.assignment()
                 self._waits = None if assigned or self._settings.kafka_embedded else self._waits
@@ -234,7 +234,7 @@ class ConsumerLoop:
             try:
                 outcomes = await self._applier.settle(self._unit, items)
             except TRANSIENT as error:
-                self._backing_off = True
+                self._backing_off = f"tries again after {type(error).__name__}: {error}"[:200]
                 self._service.metrics.retries.labels(self.name).inc()
                 self._service.log.warning("consumer.backs_off", consumer=self.name, error=repr(error), seconds=delay)
                 await self._service.pause(delay * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads retries
@@ -245,7 +245,7 @@ class ConsumerLoop:
                 self._service.log.exception("consumer.failed", consumer=self.name)
                 self._halt(f"{type(error).__name__}: {error}"[:300])
             else:
-                self._backing_off = False
+                self._backing_off = None
                 for outcome in outcomes:
                     self._count(outcome)
                 return

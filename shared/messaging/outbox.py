@@ -11,6 +11,7 @@ from datetime import date
 import uuid_utils
 
 from shared.contracts.base import Contract, Published, State, contract_of
+from shared.messaging.cloudevents import MAX_KEY_BYTES
 from shared.postgres.pool import Unit
 
 MAX_PAYLOAD_BYTES = 512 * 1024
@@ -96,6 +97,8 @@ async def put(unit: Unit, rows: Sequence[Row]) -> None:
 
 def _row(unit: Unit, item: Record | Erased) -> Row:
     contract, payload = _written(item)
+    if not 0 < len(item.key.encode("utf-8", "replace")) <= MAX_KEY_BYTES:
+        raise NotPublishable(f"{contract.name} needs a key of 1 to {MAX_KEY_BYTES} bytes, not {item.key[:40]!r}")
     return (
         str(uuid_utils.uuid7()), contract.topic, item.key, item.version, contract.type, contract.dataschema,
         f"/{contract.service}", f"{contract.aggregate}/{item.key}", unit.now,

@@ -128,8 +128,10 @@ async def _last_records(service: "Service", topic: str) -> dict[str, _Last]:
                         topic=topic, partition=item.partition, offset=item.offset, timestamp=item.timestamp,
                         key=item.key, value=item.value, headers=item.headers,
                     )  # fmt: skip
-                    if read.key and read.problem is None:
+                    if read.problem is None:
                         last[read.key] = _Last(read.version, _json(read.data))
+                    else:  # compaction keeps it all the same: a row of ours is published again behind it
+                        last.pop(read.key, None)
             if batches:
                 quiet_since = time.monotonic()
             elif settings.kafka_embedded:

@@ -4,6 +4,7 @@ Only into empty topics that no group reads, under the relay's lock: snapshots of
 facts in order. The consumers start after it; what they had applied they know by its id.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from shared.runtime.settings import Settings
 
 AT_LEAST_FACTS = 10_000
 PAGE_ROWS = 2_000
+LOCK = "SELECT pg_advisory_lock(hashtextextended($1 || '.relay', 0))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1 || '.relay', 0))"
 
 Progress = Callable[[str, int], None]
 
@@ -45,21 +48,22 @@ async def refill(
     """
     any_settings = settings_of(next(iter(definitions)))
     topics = [c.topic for c in CONTRACTS.values()]
-    await _refuse_unless_empty(any_settings, sorted(set(topics)))
     sent: dict[str, int] = {}
-    for name, definition in definitions.items():
-        settings = settings_of(name)
-        lock = f"SELECT hashtextextended('{name}.relay', 0)"
-        key = await owner.fetchval(lock)
-        await owner.execute("SELECT pg_advisory_lock($1)", key)
-        producer = kafka.producer(settings, service=f"refill-{name}")
-        try:
-            await producer.start()
-            first = 0 if all_facts else await _first_needed(owner, definitions, name)
-            sent[name] = await _send_all(definition, settings, producer, first, progress)
-        finally:
-            await producer.stop()
-            await owner.execute("SELECT pg_advisory_unlock($1)", key)
+    async with contextlib.AsyncExitStack() as locks:
+        # all of them before the look at the topics: what a relay published after it would lie before older records
+        for name in sorted(definitions):
+            await owner.execute(LOCK, name)
+            locks.push_async_callback(owner.execute, UNLOCK, name)
+        await _refuse_unless_empty(any_settings, sorted(set(topics)))
+        for name, definition in definitions.items():
+            settings = settings_of(name)
+            producer = kafka.producer(settings, service=f"refill-{name}")
+            try:
+                await producer.start()
+                first = 0 if all_facts else await _first_needed(owner, definitions, name)
+                sent[name] = await _send_all(definition, settings, producer, first, progress)
+            finally:
+                await producer.stop()
     return sent
 
 

@@ -31,6 +31,9 @@ SELECT position, aggregatetype, aggregateid, convert_to(payload::text, 'UTF8') A
 FROM outbox WHERE (SELECT holder FROM relay_lease) = $1 ORDER BY position LIMIT $2
 """
 DEPTH = "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(time)), 0)::float8 AS age FROM outbox"
+LEASE = """
+SELECT holder, replica, released, extract(epoch FROM clock_timestamp() - since)::float8 AS age FROM relay_lease
+"""
 TAKE_OVER = """
 INSERT INTO relay_lease (holder, replica) VALUES ($1, $2)
 ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, replica = excluded.replica,
@@ -65,6 +68,7 @@ class Relay:
         self._place: dict[tuple[str, str], int] = {}
         self._leads = False
         self._has_led = False
+        self._rows = self._settings.relay_batch
         self._tick = time.monotonic()
         self._trouble: str | None = "has not published yet"
 
@@ -172,21 +176,27 @@ class Relay:
         other one still does lies before our first send. A process that has just started under the leader's own
         replica name does not wait: it stands where that one was (Kafka fences an older member of its name, too).
         """
-        lease = await connection.fetchrow("SELECT holder, replica, released FROM relay_lease")
+        lease = await connection.fetchrow(LEASE)
         wait = False
+        patience = self._settings.relay_deadline_seconds + 1
         if lease is not None and lease["holder"] != self._process:
             restarted = lease["replica"] == self._settings.replica and not self._has_led
             wait = not lease["released"] and not restarted
-            if wait and not await self._stands_still(connection):
+            # who has just taken over waits as well, and its rows stand still meanwhile: leave it time to begin,
+            # or successors take the lead from one another for ever
+            if wait and (lease["age"] < patience + 1 or not await self._stands_still(connection)):
                 self._trouble = None
                 return False
         async with connection.transaction():
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock(relay_lock())"):
                 return False
+            now = await connection.fetchrow(LEASE)
+            if (now and (now["holder"], now["released"])) != (lease and (lease["holder"], lease["released"])):
+                return False  # another one was quicker between our look and our lock
             await connection.execute(TAKE_OVER, self._process, self._settings.replica)
         if wait:
-            self._service.log.warning("relay.takes_over", waits=self._settings.relay_deadline_seconds + 1)
-            await self._service.pause(self._settings.relay_deadline_seconds + 1)
+            self._service.log.warning("relay.takes_over", waits=patience)
+            await self._service.pause(patience)
         self._set_leads(True)
         self._has_led = True
         self._trouble = None
@@ -218,7 +228,7 @@ class Relay:
         self._deadline = awake_clock() + self._settings.relay_deadline_seconds
         try:
             await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
-            rows = await connection.fetch(OLDEST, self._process, self._settings.relay_batch)
+            rows = await connection.fetch(OLDEST, self._process, self._rows)
             if not rows:
                 if await connection.fetchval("SELECT holder FROM relay_lease") != self._process:
                     self._service.log.warning("relay.was_succeeded")
@@ -234,7 +244,10 @@ class Relay:
             await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT")
         except BaseException:
             self._set_leads(False)
+            # large records or a slow broker: the same batch again might never be done in time
+            self._rows = max(self._rows // 2, 1)
             raise
+        self._rows = min(self._rows * 2, self._settings.relay_batch)
         self._service.metrics.publish_seconds.observe(time.perf_counter() - started)
         counts: defaultdict[str, int] = defaultdict(int)
         for row in rows:
@@ -310,7 +323,8 @@ class Relay:
             if isinstance(request, ProduceRequest):
                 # connect first: between this look at the clock and the socket nothing may wait
                 await client.ready(node, **more)
-                if awake_clock() > self._deadline:
+                # the deadline is the present producer's: one that was given up has none
+                if self._producer is not producer or awake_clock() > self._deadline:
                     raise PastDeadline
             return await send(node, request, **more)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Kafka
+from tests.failure.children import Nursery
 from tests.failure.servers import OwnBroker, OwnPostgres, kafka_tool
-from tests.failure.world import Nursery, World
+from tests.failure.world import World
 
 HERE = Path(__file__).parent
 

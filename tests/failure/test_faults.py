@@ -10,8 +10,9 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from tests.failure import membership
+from tests.failure.children import until
 from tests.failure.raw import topics
-from tests.failure.world import World, hot_keys, until
+from tests.failure.world import World, hot_keys
 from tests.stack.run import ROOT
 
 pytestmark = pytest.mark.requires_real_kafka

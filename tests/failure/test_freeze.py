@@ -6,8 +6,9 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from tests.failure import membership
+from tests.failure.children import until
 from tests.failure.raw import topics
-from tests.failure.world import World, until
+from tests.failure.world import World
 
 PEOPLE = "membership.person.state"
 

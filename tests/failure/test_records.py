@@ -16,10 +16,11 @@ from shared.messaging.apply import Applier
 from shared.messaging.parked import drop_event, retry_key
 from tests.conftest import Kafka
 from tests.failure import membership, reporting
+from tests.failure.children import Nursery
 from tests.failure.raw import topics
 from tests.failure.records import Hand, event_headers, person
 from tests.failure.servers import OwnPostgres
-from tests.failure.world import Nursery, World
+from tests.failure.world import World
 
 pytestmark = pytest.mark.requires_real_kafka
 
