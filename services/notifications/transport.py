@@ -7,6 +7,7 @@ answer and our record) is recognised as the same; in the folder it is the same f
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from email.errors import MessageError
@@ -24,6 +25,13 @@ from services.notifications.attempt import Attempt
 from services.notifications.subjects.views import Rendered
 from shared.runtime.settings import MailSettings
 
+ATTEMPT_SECONDS = 45.0
+"""One attempt takes no longer: less than a message is claimed for, so that no second sender has it meanwhile."""
+
+_LOCAL = re.compile(r"(?=.{1,64}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_ABOUT_US = re.compile(r"53\d |\d{3} 5\.7\.")
+
 
 class Outlet(Protocol):
     """What the sender loop gives mails to. Two exist: an SMTP session and a folder."""
@@ -38,11 +46,11 @@ def compose(
     """The mail of one message, None when its address cannot be written. `at` is the Date of its making."""
     mail = EmailMessage(policy=SMTP)
     sender_name, sender_address = parseaddr(sender)
-    local, _, domain = address.rpartition("@")
+    to = written(address)
+    if to is None:
+        return None
     try:
-        if not local or not domain or any(c.isspace() or not c.isprintable() for c in address):
-            return None
-        mail["To"] = Address(" ".join(name.split()), username=local, domain=domain)
+        mail["To"] = Address(" ".join(name.split()), addr_spec=to)
         mail["From"] = Address(sender_name, addr_spec=sender_address)
         mail["Subject"] = rendered.title
     except (ValueError, IndexError, MessageError):
@@ -50,10 +58,23 @@ def compose(
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = f"<{id_}@{sender_address.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = language
     mail.set_content(rendered.text)
     mail.add_alternative(rendered.html, subtype="html")
+    mail["Content-Language"] = language  # last: setting the content drops every Content- header
     return mail
+
+
+def written(address: str) -> str | None:
+    """An address as every mail server takes it: a plain local part, the domain in ASCII (IDNA). None when it has none.
+
+    A local part outside ASCII needs SMTPUTF8 at every server on the way (RFC 6531) and counts as none.
+    """
+    local, _, domain = address.strip().rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    return f"{local}@{domain}" if _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain) else None
 
 
 class Folder:
@@ -89,22 +110,26 @@ class Session:
         self._client: aiosmtplib.SMTP | None = None
 
     async def send(self, mail: EmailMessage) -> Attempt:
-        """4xx, a broken connection and refused credentials are tried again; 5xx about the mail is final."""
+        """4xx, a broken connection, and refusals of us rather than of the mail are tried again; other 5xx are final."""
         try:
-            client = await self._connected()
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            self._client = None
-            return Attempt("retry", getattr(error, "code", None))
-        try:
-            await client.send_message(mail)
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                client = await self._connected()
+                await client.send_message(mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            code = error.recipients[0].code
-            return Attempt("failed", code, address_refused=True) if code >= 500 else Attempt("retry", code)
+            refused = error.recipients[0]
+            if refused.code < 500:
+                return Attempt("retry", refused.code)
+            about_us = _ABOUT_US.match(f"{refused.code} {refused.message}") is not None
+            return Attempt("failed", refused.code, address_refused=not about_us)
+        except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPHeloError,
+                aiosmtplib.SMTPSenderRefused) as error:  # fmt: skip
+            await self.close()
+            return Attempt("retry", error.code)
         except aiosmtplib.SMTPResponseException as error:
             await self.close()
             return Attempt("failed" if error.code >= 500 else "retry", error.code)
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
-            await self.close()
+            self._drop()  # without a goodbye, which could end up inside a mail that is half sent
             return Attempt("retry")
         return Attempt("sent", 250)
 
@@ -116,16 +141,20 @@ class Session:
                 await client.quit(timeout=2)
             client.close()
 
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
     async def _connected(self) -> aiosmtplib.SMTP:
         if self._client is None or not self._client.is_connected:
             given = self._settings
-            client = aiosmtplib.SMTP(
+            self._client = aiosmtplib.SMTP(
                 hostname=given.host, port=given.port, timeout=given.timeout_seconds,
                 use_tls=given.tls == "tls", start_tls=given.tls == "starttls", username=given.user,
                 password=given.password.get_secret_value() if given.password else None,
             )  # fmt: skip
-            await client.connect()
-            self._client = client
+            await self._client.connect()
         return self._client
 
 

@@ -109,7 +109,14 @@ async def _retry(definition: "Definition", number: int | None) -> "Retried":
                 event, _ = await parked_record(connection, number)
                 keys = [(event.consumer, event.topic, event.key)]
         for consumer, topic, key in keys:
-            done = await retry_key(database, applier_of(definition, consumer), topic, key, actor="cli")
+            try:
+                applier = applier_of(definition, consumer)
+            except typer.BadParameter as gone:  # a consumer that is no more does not keep the others from it
+                if number is not None:
+                    raise
+                total.waiting, total.reason = total.waiting + 1, gone.message
+                continue
+            done = await retry_key(database, applier, topic, key, actor="cli")
             total.applied += done.applied
             total.outdated += done.outdated
             total.waiting += done.waiting

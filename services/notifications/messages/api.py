@@ -75,7 +75,7 @@ async def message(service: Serving, caller: Caller, message_id: UUID) -> Message
     return MessageWithLog(**row, deliveries=[DeliveryView(**delivery) for delivery in deliveries])
 
 
-@router.post("/{message_id}/retry", status_code=204, summary="Send a failed message again at once")
+@router.post("/{message_id}/retry", status_code=204, summary="Send again at once, even to an address that refused")
 async def retry(request: Request, caller: Caller, message_id: UUID) -> None:
     async with unit_of(request, caller) as unit:
         await commands.retry_message(unit, message_id)

@@ -5,20 +5,39 @@ one message, made once however often it is asked for.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from services.notifications.attempt import Attempt
-from services.notifications.messages import domain, store
+from services.notifications.messages import domain, store, views
 from services.notifications.subjects.domain import GREETED_WITHIN, RULES, asked_by
 from shared.contracts.base import contract_of
 from shared.messaging.events import Event
 from shared.postgres.pool import Unit
 
 CLAIMED_FOR = timedelta(seconds=60)
+"""How long a message is one sender's; longer than one attempt may take."""
+
 _FACTS = {contract_of(fact).type: fact for fact in RULES}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Messages that are one sender's until `until`, which also tells this claim from a later one."""
+
+    ids: list[UUID]
+    until: datetime
+
+
+async def take_turn(unit: Unit) -> None:
+    """To be called by every handler before it writes: one replica at a time addresses notices, until its commit.
+
+    A fact in one open transaction and its person in another do not see each other; without turns each would leave
+    the message to the other.
+    """
+    await unit.connection.execute(store.TURN)
 
 
 async def notice(unit: Unit, events: Sequence[Event]) -> None:
@@ -34,6 +53,7 @@ async def notice(unit: Unit, events: Sequence[Event]) -> None:
              unit.now, unit.now + GREETED_WITHIN, event.cause, event.traceparent)
         )  # fmt: skip
     if rows:
+        await take_turn(unit)
         await store.add_notices(unit.connection, rows)
         await address(unit, organizations=organizations)
 
@@ -42,7 +62,7 @@ async def address(unit: Unit, *, organizations: Collection[UUID] = (), clusters:
     """Makes the messages that open notices of these organisations or clusters can have by now."""
     if not organizations and not clusters:
         return
-    found = await store.unaddressed(unit.connection, unit.now, organizations, clusters)
+    found = await views.unaddressed(unit.connection, unit.now, organizations, clusters)
     rows = [
         (domain.message_id(row["notice_id"], row["person_id"]), row["notice_id"], row["person_id"], row["subject"])
         for row in found
@@ -57,28 +77,34 @@ async def give_up_for(unit: Unit, people: Sequence[UUID]) -> None:
         await unit.connection.execute(store.GIVE_UP, sorted(people), unit.now)
 
 
-async def claim_messages(unit: Unit, limit: int) -> list[UUID]:
+async def claim_messages(unit: Unit, limit: int) -> Claim:
     """Takes due messages for one sender, for a minute; one that dies meanwhile leaves them to the next."""
     rows = await unit.connection.fetch(store.CLAIM, unit.now, limit, CLAIMED_FOR)
-    return [row["id"] for row in rows]
+    oldest_first = sorted((row["due_at"], row["id"]) for row in rows)
+    return Claim([id_ for _, id_ in oldest_first], unit.now + CLAIMED_FOR)
 
 
-async def claimed_messages(unit: Unit, ids: Sequence[UUID]) -> list[asyncpg.Record]:
-    """What a sender needs of the messages it claimed; those whose person is gone are left out."""
-    return await unit.connection.fetch(store.TO_SEND, ids)
+async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] | None:
+    """Renews the claim for one attempt and reads what the mail says, as of now. None when there is nothing to send.
+
+    So it is when the claim ran out and another sender may have it, when the person was erased since, or when the
+    organisation or cluster was: then there is nothing to say any more, and the message has failed.
+    `suppressed` tells an address that has refused for good.
+    """
+    attempts = await unit.connection.fetchval(store.BEGIN, id_, claim.until, unit.now, CLAIMED_FOR)
+    if attempts is None:
+        return None
+    row = await views.to_send(unit.connection, id_)
+    if row is None:
+        await unit.connection.execute(store.NAMELESS, id_, unit.now)
+        return None
+    suppressed = await unit.connection.fetchval(store.SUPPRESSED, domain.address_hash(row["mail"]))
+    return {**row, "attempts": attempts, "suppressed": suppressed}
 
 
-async def give_up_nameless(unit: Unit, ids: Collection[UUID]) -> None:
-    """Ends messages whose organisation or cluster was erased since: there is nothing to say any more."""
-    if ids:
-        await unit.connection.execute(store.NAMELESS, sorted(ids), unit.now)
-
-
-async def suppressed_among(unit: Unit, mails: Sequence[str]) -> set[str]:
-    """Which of these addresses have refused for good."""
-    by_hash = {domain.address_hash(mail): mail for mail in mails}
-    rows = await unit.connection.fetch(store.SUPPRESSED, list(by_hash))
-    return {by_hash[bytes(row["hash"])] for row in rows}
+async def return_messages(unit: Unit, claim: Claim, ids: Sequence[UUID]) -> None:
+    """Gives back claimed messages that were not begun, so that another sender has them at once."""
+    await unit.connection.execute(store.UNCLAIM, sorted(ids), claim.until)
 
 
 async def settle_message(unit: Unit, id_: UUID, attempts: int, mail: str, attempt: Attempt | None) -> domain.Verdict:
@@ -96,10 +122,18 @@ async def settle_message(unit: Unit, id_: UUID, attempts: int, mail: str, attemp
 
 
 async def retry_message(unit: Unit, id_: UUID) -> None:
-    """Makes a failed or waiting message due at once. Raises `NoSuchMessage`, `MessageNotRetryable`."""
+    """Makes a message due at once, also to an address that refused before: who asks for it has looked into it.
+
+    Raises `NoSuchMessage`; `MessageNotRetryable` for one that is sent, erased, or being sent right now.
+    """
     row = await unit.connection.fetchrow(store.LOCK, id_)
     if row is None:
         raise domain.NoSuchMessage(f"there is no message {id_}", field="message_id")
     if row["state"] in ("sent", "erased"):
         raise domain.MessageNotRetryable(f"this message is {row['state']}; it is not sent again", field="message_id")
+    if row["claimed_until"] is not None and row["claimed_until"] > unit.now:
+        raise domain.MessageNotRetryable("this message is being sent right now", field="message_id")
+    address = await views.address_of(unit.connection, id_)
+    if address is not None:
+        await unit.connection.execute(store.UNSUPPRESS, domain.address_hash(address))
     await unit.connection.execute(store.RETRY, id_, unit.now)

@@ -1,12 +1,14 @@
 """The sender loop: what is due goes out, attempt by attempt, each written down.
 
-Any number of replicas run it: a message is claimed in a short transaction of its own, sent outside any,
-and settled in another. A kill between sending and settling sends it again under the same Message-ID.
+Any number of replicas run it: messages are claimed in a short transaction, each claim is renewed before its
+attempt, sent outside any transaction, settled in another. A kill between sending and settling sends again under
+the same Message-ID: SMTP cannot do better.
 """
 
 from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
 
-import asyncpg
 import structlog
 
 from services.notifications.attempt import Attempt
@@ -29,36 +31,44 @@ async def send(service: Service) -> None:
 
 async def send_due(service: Service) -> int:
     """Sends at most one claim's worth of due messages. Returns how many were claimed."""
+    async with service.unit(actor=f"service:{service.name}", cause="sender") as unit:
+        claim = await commands.claim_messages(unit, AT_ONCE)
+    if claim.ids:
+        await send_claimed(service, claim)
+    return len(claim.ids)
+
+
+async def send_claimed(service: Service, claim: commands.Claim) -> None:
+    """Sends what is still this claim's, over one connection; when the service stops, gives the rest back."""
+    actor = f"service:{service.name}"
+    async with outlet(service.settings.mail()) as out:
+        for number, id_ in enumerate(claim.ids):
+            if service.stopping.is_set():
+                async with service.unit(actor=actor, cause="sender") as unit:
+                    await commands.return_messages(unit, claim, claim.ids[number:])
+                return
+            await _send_one(service, out, claim, id_)
+
+
+async def _send_one(service: Service, out: Outlet, claim: commands.Claim, id_: UUID) -> None:
     actor = f"service:{service.name}"
     async with service.unit(actor=actor, cause="sender") as unit:
-        ids = await commands.claim_messages(unit, AT_ONCE)
-    if not ids:
-        return 0
-    async with service.unit(actor=actor, cause="sender") as unit:
-        rows = await commands.claimed_messages(unit, ids)
-        await commands.give_up_nameless(unit, set(ids) - {row["id"] for row in rows})
-        suppressed = await commands.suppressed_among(unit, [row["mail"] for row in rows])
-    async with outlet(service.settings.mail()) as out:
-        for row in rows:
-            await _send_one(service, out, row, suppressed=row["mail"] in suppressed)
-    return len(ids)
-
-
-async def _send_one(service: Service, out: Outlet, row: asyncpg.Record, *, suppressed: bool) -> None:
-    cause = row["cause"]
+        row = await commands.begin_attempt(unit, claim, id_)
+    if row is None:
+        return
     with (
-        structlog.contextvars.bound_contextvars(service=service.name, cause=cause),
+        structlog.contextvars.bound_contextvars(service=service.name, cause=row["cause"]),
         service.tracing.span("mail send", traceparent=row["traceparent"], kind=SpanKind.CLIENT),
     ):
-        attempt = None if suppressed else await _attempt(service, out, row)
-        async with service.unit(actor=f"service:{service.name}", cause=cause) as unit:
-            verdict = await commands.settle_message(unit, row["id"], row["attempts"], row["mail"], attempt)
+        attempt = None if row["suppressed"] else await _attempt(service, out, row)
+        async with service.unit(actor=actor, cause=row["cause"]) as unit:
+            verdict = await commands.settle_message(unit, id_, row["attempts"], row["mail"], attempt)
         service.metrics.mails.labels(verdict.outcome).inc()
         code = attempt.code if attempt else None
-        service.log.info(f"mail.{verdict.outcome}", message=str(row["id"]), subject=row["subject"], code=code)
+        service.log.info(f"mail.{verdict.outcome}", message=str(id_), subject=row["subject"], code=code)
 
 
-async def _attempt(service: Service, out: Outlet, row: asyncpg.Record) -> Attempt:
+async def _attempt(service: Service, out: Outlet, row: dict[str, Any]) -> Attempt:
     try:
         mail = _mail(service, row)
     except Exception:  # a fault in one message's words keeps no other from going out
@@ -67,7 +77,7 @@ async def _attempt(service: Service, out: Outlet, row: asyncpg.Record) -> Attemp
     return Attempt("failed") if mail is None else await out.send(mail)
 
 
-def _mail(service: Service, row: asyncpg.Record) -> EmailMessage | None:
+def _mail(service: Service, row: dict[str, Any]) -> EmailMessage | None:
     known = Known(row["person"], row["organization"], row["cluster"], row["category"], row["effective"])
     rendered = render(row["subject"], row["language"], known)
     return compose(

@@ -1,6 +1,6 @@
 """Notices, messages, deliveries: written and claimed in bulk; two senders never hold the same message."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -56,6 +56,12 @@ async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
+async def address_of(connection: Connection, id_: UUID) -> str | None:
+    """The present mail address of a message's person, None when erased."""
+    address: str | None = await connection.fetchval(ADDRESS, id_)
+    return address
+
+
 async def messages(
     connection: Connection, *, after: UUID | None, state: str | None, subject: str | None, limit: int
 ) -> list[Mapping[str, Any]]:

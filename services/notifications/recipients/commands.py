@@ -15,6 +15,7 @@ def _erased(events: Sequence[Event]) -> list[UUID]:
 
 async def keep_people(unit: Unit, events: Sequence[Event]) -> None:
     """Representatives. An erased one leaves nothing behind: what was due for them is given up."""
+    await messages.take_turn(unit)
     people = [event.data for event in events if event.data is not None]
     rows = [(p.person_id, p.organization_id, p.name, p.mail, p.language) for p in people]
     await store.save(unit.connection, store.SAVE_PEOPLE, rows)
@@ -25,6 +26,7 @@ async def keep_people(unit: Unit, events: Sequence[Event]) -> None:
 
 async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
     """Organisations' names."""
+    await messages.take_turn(unit)
     rows = [(e.data.organization_id, e.data.trade_name) for e in events if e.data is not None]
     await store.save(unit.connection, store.SAVE_ORGANIZATIONS, rows)
     await store.erase(unit.connection, store.ERASE_ORGANIZATIONS, _erased(events))
@@ -33,6 +35,7 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
 
 async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
     """Clusters' names, language and zone."""
+    await messages.take_turn(unit)
     data = [event.data for event in events if event.data is not None]
     rows = [(c.cluster_id, c.name, c.slug, c.language, c.zone) for c in data]
     await store.save(unit.connection, store.SAVE_CLUSTERS, rows)

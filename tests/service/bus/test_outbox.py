@@ -64,6 +64,17 @@ async def test_a_payload_over_512_kilobytes_is_refused(unit_for: UnitFor) -> Non
         await record(unit, [Record(str(key), 1, state)])
 
 
+@pytest.mark.parametrize("key", ["", "k" * 1001, "ñ" * 501])
+async def test_a_key_that_no_listener_would_take_is_refused(unit_for: UnitFor, key: str) -> None:
+    unit = await unit_for("membership")
+    for wrong in (Record(key, 1, activated(uuid_utils.uuid7())), Erased(key, 1, PersonState)):
+        with pytest.raises(NotPublishable, match="needs a key"):
+            await record(unit, [wrong])
+    with pytest.raises(NotPublishable, match="only a state is erased"):
+        await record(unit, [Erased("x", 1, type(activated(uuid_utils.uuid7())))])  # type: ignore[arg-type]
+    assert (await unit.connection.fetchval("SELECT count(*) FROM outbox"), unit.recorded) == (0, 0)
+
+
 async def test_one_version_of_an_aggregate_cannot_wait_twice(unit_for: UnitFor) -> None:
     unit = await unit_for("membership")
     key = uuid_utils.uuid7()
@@ -122,9 +133,9 @@ async def test_history_and_inbox_grow_by_partitions_made_ahead(unit_for: UnitFor
     assert await unit.connection.fetchval("SELECT to_regclass('history_3') IS NOT NULL")
     await unit.connection.execute("SELECT inbox_partitions('2031-11-15T00:00Z')")
     assert await unit.connection.fetchval("SELECT to_regclass('inbox_203201') IS NOT NULL")
-    await unit.connection.execute("INSERT INTO consumer (name, types) VALUES ('c', '{}')")
+    await unit.connection.execute("INSERT INTO consumer (name, types, since) VALUES ('c', '{}', '2026-01-01T00:00Z')")
     await unit.connection.execute(
-        "INSERT INTO inbox VALUES ('c', uuid_at('2031-11-20T00:00Z')), ('c', uuid_at('2032-01-02T00:00Z'))"
+        "INSERT INTO inbox VALUES ('c', uuid_at('2031-11-20T00:00Z')), ('c', uuid_at('2032-01-12T00:00Z'))"
     )
     assert await unit.connection.fetchval("SELECT inbox_prune('2031-12-10T00:00Z')") >= 1
     assert await unit.connection.fetchval("SELECT count(*) FROM inbox WHERE consumer = 'c'") == 1

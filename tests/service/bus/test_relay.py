@@ -130,7 +130,8 @@ async def test_without_a_hand_over_the_successor_waits_out_the_others_deadline(r
     service = await run_service(Definition("membership"), replica="heir", relay_deadline_seconds=1.0)
     await leads(service)
     # somebody else led and vanished without a word
-    await service.database.pool.execute("UPDATE relay_lease SET holder = $1, replica = 'gone'", uuid_utils.uuid7())
+    gone = "UPDATE relay_lease SET holder = $1, replica = 'gone', since = now() - interval '1 hour'"
+    await service.database.pool.execute(gone, uuid_utils.uuid7())
     key, began = uuid_utils.uuid7(), asyncio.get_running_loop().time()
     async with service.database.unit(actor="t", cause="t") as unit:
         await record(unit, [Record(str(key), 1, activated(key))])
