@@ -23,8 +23,9 @@ DAY = date(2026, 3, 1)
 def activated(key: UUID, category: str = "associate") -> MembershipActivated:
     """A fact of the membership `key`."""
     return MembershipActivated(
-        membership_id=key, organization_id=key, cluster_id=key, category=category, origin="application"
-    )  # type: ignore[arg-type]
+        membership_id=key, organization_id=key, cluster_id=key, category=category,  # type: ignore[arg-type]
+        origin="application",
+    )  # fmt: skip
 
 
 def resigned(key: UUID) -> MembershipResigned:

@@ -24,8 +24,8 @@ from shared.runtime.service import Definition, Service
 from shared.runtime.settings import Settings
 from tests.conftest import ClientFor
 from tests.service.bus.conftest import Run
-from tests.service.bus.records import DAY, Effects, activated, person, until
-from tests.service.bus.test_consumer import produce, raw
+from tests.service.bus.records import DAY, Effects, activated, person, raw, until
+from tests.service.bus.test_consumer import produce
 from tests.service.bus.test_relay import leads, read
 from tests.stack.database import Cluster
 

@@ -89,7 +89,8 @@ async def test_a_backfill_applies_facts_that_are_older_than_the_horizon(reportin
             yield [(1, old)]
 
         async def states(self, aggregate: str, *, limit: int = 2000) -> Any:
-            for page in ():
+            empty: list[Any] = []
+            for page in empty:
                 yield page
 
     done = await backfill(reporting, effects.consumer(), lambda service: Feed(service, "http://nowhere", None))
