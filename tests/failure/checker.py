@@ -30,8 +30,12 @@ def journals(paths: list[Path]) -> list[dict[str, Any]]:
     return lines
 
 
-def acknowledged(lines: list[dict[str, Any]], owner: Seen) -> list[Finding]:
-    """Every acknowledged write is there, and nothing of what was rolled back."""
+def acknowledged(lines: list[dict[str, Any]], owner: Seen, copies: list[Copy]) -> list[Finding]:
+    """Every acknowledged write is there, and nothing of what was rolled back.
+
+    A row that is gone was lost, unless its erasure was committed: it stands in a journal, or, where the writer
+    died between its commit and its journal, as a tombstone in the topic, which only a commit puts there.
+    """
     found: list[Finding] = []
     facts = {(row["key"], row["version"], row["type"].split(".")[-2]) for row in owner.history + owner.outbox}
     keys = {row["key"] for row in owner.history + owner.outbox}
@@ -40,6 +44,7 @@ def acknowledged(lines: list[dict[str, Any]], owner: Seen) -> list[Finding]:
         for table in ("failure_membership", "failure_person") for row in owner.own.get(table, ())
     }  # fmt: skip
     erased = {line["key"] for line in lines if any(name == "erased" for name, _ in line.get("written", ()))}
+    erased |= {copy.key for copy in copies if copy.value is None and copy.topic.endswith(".state")}
     for line in lines:
         if "rolled_back" in line:
             if line["rolled_back"] in keys or line["rolled_back"] in rows:
@@ -172,7 +177,7 @@ def check(
     foreign = [copy for copy in copies if copy.place() in by_hand]
     owner = seen["membership"]
     return [
-        *acknowledged(lines, owner),
+        *acknowledged(lines, owner, own),
         *in_history(owner),
         *in_topics(own, owner),
         *in_compacted(own, owner, {(copy.topic, copy.key) for copy in foreign}),

@@ -80,6 +80,22 @@ async def test_a_sender_whose_claim_ran_out_leaves_its_messages_to_the_next(
     assert [len(handler.to(scene.mail)) for scene in scenes] == [1, 1, 1]
 
 
+async def test_a_sender_whose_claim_ran_out_does_not_send_what_another_is_sending(
+    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+) -> None:
+    handler, port = sink
+    scene = Scene()
+    async with sender(mail_port=port) as slow, sender(mail_port=port) as next_:
+        await take(databases["notifications"], scene.all())
+        stale = await claimed(slow)
+        clock.now += commands.CLAIMED_FOR
+        fresh = await claimed(next_)
+        async with next_.unit(actor="test", cause="test") as unit:
+            assert await commands.begin_attempt(unit, fresh, fresh.ids[0]) is not None
+        await send_claimed(slow, stale)
+    assert handler.mails == []
+
+
 async def test_a_message_that_waits_for_its_turn_within_a_claim_is_renewed_before_it_goes_out(
     sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
