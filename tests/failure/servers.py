@@ -75,8 +75,19 @@ class OwnBroker:
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Starts it and waits until it answers; its records are kept."""
-        self._do("start", "--port", str(self._port))
+        """Starts it and waits until it answers; its records are kept.
+
+        The first start draws a cluster id; one that begins with a dash is refused by the tool's own format step,
+        so that it is drawn again then.
+        """
+        for left in (2, 1, 0) if self._guard is None else (0,):
+            try:
+                self._do("start", "--port", str(self._port))
+                break
+            except AssertionError:
+                if not left:
+                    raise
+                self._do("wipe")
         if self._guard is None:  # it runs in a session of its own: ended when our end of the pipe closes
             self._guard = subprocess.Popen(
                 ["/bin/sh", "-c", 'read _; "$0" wipe --dir "$1"', str(self._tool), str(self._folder)],
