@@ -23,7 +23,7 @@ from tests.load.ground import Ground, Say, extra_topic, median, quantile
 
 FACTS = 100_000
 RATE = 300
-SECONDS = 15
+SECONDS = 20
 TOPIC = "membership.membership"
 
 
