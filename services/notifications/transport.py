@@ -33,6 +33,10 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-
 _ABOUT_US = re.compile(r"53\d |\d{3} 5\.7\.")
 
 
+class SenderUnusable(Exception):
+    """The sender of our mails is no address. A fault of the settings: no message may end for it."""
+
+
 class Outlet(Protocol):
     """What the sender loop gives mails to. Two exist: an SMTP session and a folder."""
 
@@ -43,20 +47,25 @@ class Outlet(Protocol):
 def compose(
     id_: UUID, rendered: Rendered, *, name: str, address: str, sender: str, at: datetime, language: str
 ) -> EmailMessage | None:
-    """The mail of one message, None when its address cannot be written. `at` is the Date of its making."""
+    """The mail of one message, None when its address cannot be written. `at` is the Date of its making.
+
+    Raises `SenderUnusable`, which is about us: the recipient's address is not blamed for it.
+    """
     mail = EmailMessage(policy=SMTP)
     sender_name, sender_address = parseaddr(sender)
-    to = written(address)
+    ours, to = written(sender_address), written(address)
+    if ours is None:
+        raise SenderUnusable(f"mail_sender: {sender!r} is no address; it is written as in Cumulo <a@firma.example>")
     if to is None:
         return None
+    mail["From"] = Address(sender_name, addr_spec=ours)
     try:
         mail["To"] = Address(" ".join(name.split()), addr_spec=to)
-        mail["From"] = Address(sender_name, addr_spec=sender_address)
         mail["Subject"] = rendered.title
     except (ValueError, IndexError, MessageError):
         return None
     mail["Date"] = format_datetime(at)
-    mail["Message-ID"] = f"<{id_}@{sender_address.rpartition('@')[2]}>"
+    mail["Message-ID"] = f"<{id_}@{ours.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(rendered.text)
     mail.add_alternative(rendered.html, subtype="html")
@@ -131,6 +140,9 @@ class Session:
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
             self._drop()  # without a goodbye, which could end up inside a mail that is half sent
             return Attempt("retry")
+        except BaseException:  # a fault of ours, or the end: nobody knows how far this connection has come
+            self._drop()
+            raise
         return Attempt("sent", 250)
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ async def notice(unit: Unit, events: Sequence[Event]) -> None:
     """Turns facts into notices by the rule of their type, and into messages for those who are known."""
     rows, organizations = [], set()
     for event in events:
-        asked = asked_by(event, _FACTS[event.type])
+        asked = asked_by(event, _FACTS[event.type], unit.now)
         if asked is None:
             continue
         organizations.add(asked.organization_id)
@@ -88,7 +88,8 @@ async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] |
     """Renews the claim for one attempt and reads what the mail says, as of now. None when there is nothing to send.
 
     So it is when the claim ran out and another sender may have it, when the person was erased since, or when the
-    organisation or cluster was: then there is nothing to say any more, and the message has failed.
+    organisation or cluster was, or the person now speaks for another one: then there is nothing to say to them any
+    more, and the message has failed.
     `suppressed` tells an address that has refused for good.
     """
     attempts = await unit.connection.fetchval(store.BEGIN, id_, claim.until, unit.now, CLAIMED_FOR)
@@ -97,6 +98,7 @@ async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] |
     row = await views.to_send(unit.connection, id_)
     if row is None:
         await unit.connection.execute(store.NAMELESS, id_, unit.now)
+        await unit.connection.execute(store.LOG, id_, attempts, unit.now, "failed", None)
         return None
     suppressed = await unit.connection.fetchval(store.SUPPRESSED, domain.address_hash(row["mail"]))
     return {**row, "attempts": attempts, "suppressed": suppressed}

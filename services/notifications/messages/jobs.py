@@ -5,6 +5,7 @@ attempt, sent outside any transaction, settled in another. A kill between sendin
 the same Message-ID: SMTP cannot do better.
 """
 
+import traceback
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,8 @@ import structlog
 from services.notifications.attempt import Attempt
 from services.notifications.messages import commands
 from services.notifications.subjects.views import Known, render
-from services.notifications.transport import Outlet, compose, outlet
+from services.notifications.transport import Outlet, SenderUnusable, compose, outlet
+from shared.postgres.pool import TRANSIENT
 from shared.runtime.service import Service
 from shared.runtime.tracing import SpanKind
 
@@ -39,7 +41,10 @@ async def send_due(service: Service) -> int:
 
 
 async def send_claimed(service: Service, claim: commands.Claim) -> None:
-    """Sends what is still this claim's, over one connection; when the service stops, gives the rest back."""
+    """Sends what is still this claim's, over one connection; when the service stops, gives the rest back.
+
+    A fault of the program with one message leaves it to the next claim and keeps no other from going out.
+    """
     actor = f"service:{service.name}"
     async with outlet(service.settings.mail()) as out:
         for number, id_ in enumerate(claim.ids):
@@ -47,7 +52,12 @@ async def send_claimed(service: Service, claim: commands.Claim) -> None:
                 async with service.unit(actor=actor, cause="sender") as unit:
                     await commands.return_messages(unit, claim, claim.ids[number:])
                 return
-            await _send_one(service, out, claim, id_)
+            try:
+                await _send_one(service, out, claim, id_)
+            except TRANSIENT:
+                raise  # the database is away for all of them
+            except Exception as error:
+                _log_fault(service, "mail.interrupted", id_, error)
 
 
 async def _send_one(service: Service, out: Outlet, claim: commands.Claim, id_: UUID) -> None:
@@ -71,10 +81,18 @@ async def _send_one(service: Service, out: Outlet, claim: commands.Claim, id_: U
 async def _attempt(service: Service, out: Outlet, row: dict[str, Any]) -> Attempt:
     try:
         mail = _mail(service, row)
-    except Exception:  # a fault in one message's words keeps no other from going out
-        service.log.exception("mail.not_composed", message=str(row["id"]))
-        return Attempt("retry")
-    return Attempt("failed") if mail is None else await out.send(mail)
+        return Attempt("failed") if mail is None else await out.send(mail)
+    except SenderUnusable as error:
+        service.log.error("mail.no_sender", message=str(row["id"]), reason=str(error))
+    except Exception as error:
+        _log_fault(service, "mail.not_sent", row["id"], error)
+    return Attempt("retry")
+
+
+def _log_fault(service: Service, event: str, id_: UUID, error: Exception) -> None:
+    # kind and place only: the words of such an error often hold the name or address that it stumbled over
+    where = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    service.log.error(event, message=str(id_), error=type(error).__name__, where="".join(where))
 
 
 def _mail(service: Service, row: dict[str, Any]) -> EmailMessage | None:

@@ -35,7 +35,7 @@ SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.tracep
        p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster
 FROM message m
 JOIN notice n ON n.id = m.notice_id
-JOIN person p USING (person_id)
+JOIN person p ON p.person_id = m.person_id AND p.organization_id = n.organization_id
 JOIN organization o ON o.organization_id = n.organization_id
 JOIN cluster c ON c.cluster_id = n.cluster_id
 WHERE m.id = $1
@@ -51,7 +51,7 @@ async def unaddressed(
 
 
 async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:
-    """What a mail needs. None when the person, the organisation or the cluster was erased."""
+    """What a mail needs. None when the person, the organisation or the cluster was erased, or the person moved on."""
     row = await connection.fetchrow(TO_SEND, id_)
     return None if row is None else dict(row)
 

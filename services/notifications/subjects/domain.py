@@ -5,7 +5,7 @@ A fact that nobody is written to about says so here with its reason; a fact with
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -16,7 +16,17 @@ from shared.messaging.events import Event, EventRefused
 Subject = Literal["welcome"]
 
 GREETED_WITHIN = timedelta(days=1)
-"""A representative who becomes known later than this after the fact is not greeted any more."""
+"""A representative who becomes known later than this is not greeted any more.
+
+Counted from when we handle the fact, not from the fact: an outage of ours costs nobody a greeting.
+"""
+
+NEWS_FOR = timedelta(days=30)
+"""A fact that was recorded longer ago is history when we come to handle it, and asks nothing of anybody.
+
+Longer than any outage; without it a listener that reads a topic from its beginning (a new database, a backfill)
+would greet whoever has joined since the topic exists.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,9 @@ RULES: dict[type[Fact], Rule] = {
 }
 
 
-def asked_by(event: Event, fact: type[Fact]) -> Asked | None:
-    """What an event asks for by the rule of its type. Raises `EventRefused`."""
+def asked_by(event: Event, fact: type[Fact], now: datetime) -> Asked | None:
+    """What an event that is handled `now` asks for by the rule of its type. Raises `EventRefused`."""
     rule = RULES[fact]
-    return None if isinstance(rule, ConcernsNobody) else rule(event)
+    if isinstance(rule, ConcernsNobody) or now - event.time > NEWS_FOR:
+        return None
+    return rule(event)

@@ -9,9 +9,9 @@ import pytest
 
 from services.notifications.attempt import Attempt
 from services.notifications.messages.domain import RETRIES, address_hash, judged, message_id
-from services.notifications.subjects.domain import RULES, ConcernsNobody, asked_by
+from services.notifications.subjects.domain import NEWS_FOR, RULES, ConcernsNobody, asked_by
 from services.notifications.subjects.views import Known, render
-from services.notifications.transport import compose
+from services.notifications.transport import SenderUnusable, compose
 from shared.contracts import CONTRACTS
 from shared.contracts.membership import MembershipActivated, MembershipResigned
 from shared.messaging.events import Event, EventRefused
@@ -38,7 +38,7 @@ def test_every_fact_that_exists_has_a_rule_or_says_why_it_concerns_nobody() -> N
 
 
 def test_a_membership_in_force_asks_for_a_welcome_unless_it_is_not_announced() -> None:
-    asked = asked_by(event(activated()), MembershipActivated)
+    asked = asked_by(event(activated()), MembershipActivated, NOW)
     assert asked is not None
     assert (asked.subject, asked.organization_id, asked.cluster_id, asked.category) == (
         "welcome",
@@ -46,13 +46,19 @@ def test_a_membership_in_force_asks_for_a_welcome_unless_it_is_not_announced() -
         OTHER,
         "associate",
     )
-    assert asked_by(event(activated(announce=False)), MembershipActivated) is None
-    assert asked_by(event(object()), MembershipResigned) is None
+    assert asked_by(event(activated(announce=False)), MembershipActivated, NOW) is None
+    assert asked_by(event(object()), MembershipResigned, NOW) is None
+
+
+def test_a_fact_recorded_longer_ago_than_any_outage_is_history() -> None:
+    last = NOW + NEWS_FOR
+    assert asked_by(event(activated()), MembershipActivated, last) is not None
+    assert asked_by(event(activated()), MembershipActivated, last + timedelta(seconds=1)) is None
 
 
 def test_a_membership_in_force_from_no_day_on_is_refused() -> None:
     with pytest.raises(EventRefused, match="effective"):
-        asked_by(event(activated(), effective=None), MembershipActivated)
+        asked_by(event(activated(), effective=None), MembershipActivated, NOW)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +109,24 @@ def test_no_name_breaks_a_mail(name: str) -> None:
 def test_an_address_that_cannot_be_written_makes_no_mail(address: str) -> None:
     rendered = render("welcome", "es", Known("Ana", "A", "B", "associate", date(2026, 3, 1)))
     assert compose(ID, rendered, name="Ana", address=address, sender="a@b.example", at=NOW, language="es") is None
+
+
+@pytest.mark.parametrize("sender", ["", "Cumulo", "Cumulo <>", "Cumulo <no-reply>", "a b@firma.example"])
+def test_a_sender_that_is_no_address_is_our_fault_and_not_the_recipients(sender: str) -> None:
+    rendered = render("welcome", "es", Known("Ana", "A", "B", "associate", date(2026, 3, 1)))
+    for address in ("ana@firma.example", "no address"):
+        with pytest.raises(SenderUnusable, match="mail_sender"):
+            compose(ID, rendered, name="Ana", address=address, sender=sender, at=NOW, language="es")
+
+
+def test_a_sender_at_a_domain_of_other_letters_is_written_in_ascii() -> None:
+    rendered = render("welcome", "es", Known("Ana", "A", "B", "associate", date(2026, 3, 1)))
+    mail = compose(ID, rendered, name="Ana", address="a@b.example", sender="Cúmulo <avisos@cúmulo.example>", at=NOW,
+                   language="es")  # fmt: skip
+    assert mail is not None
+    assert (mail["From"], mail["Message-ID"]) == (
+        "Cúmulo <avisos@xn--cmulo-7ua.example>", f"<{ID}@xn--cmulo-7ua.example>"
+    )  # fmt: skip
 
 
 def test_a_message_keeps_its_id_however_often_it_is_made() -> None:
