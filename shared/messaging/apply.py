@@ -4,6 +4,7 @@ Inbox first, then what is held goes to the parked, states that are not newer fal
 gets its events at once. Used by the consumer loop, by retries of the parked and by backfill alike.
 """
 
+import contextlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -43,7 +44,9 @@ WITH entered AS (
     WHERE $5 OR id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
     ON CONFLICT DO NOTHING RETURNING id
 ), held AS ({_HELD.format(topics="$3", keys="$4")})
-SELECT id, NULL AS topic, NULL AS key FROM entered UNION ALL SELECT NULL, topic, key FROM held
+SELECT id, NULL AS topic, NULL AS key FROM unnest($2::uuid[]) AS r (id)
+WHERE (SELECT count(*) FROM entered) < cardinality($2) AND id NOT IN (SELECT id FROM entered)
+UNION ALL SELECT NULL, topic, key FROM held
 """
 NEWER = """
 INSERT INTO state_seen AS seen (consumer, topic, key, version, erased)
@@ -87,11 +90,11 @@ class Applier:
     def __init__(self, consumer: Consumer, *, from_the_start: bool = False) -> None:
         self.consumer = consumer
         self._from_the_start = from_the_start
-        self._routes: dict[str, tuple[type[Any], bool, Handler]] = {}
+        self._routes: dict[str, tuple[type[Any], str, Handler]] = {}
         self._state_topics: dict[str, tuple[str, Handler]] = {}
         for model, handler in consumer.handlers.items():
             contract = contract_of(model)
-            self._routes[contract.type] = (model, contract.kind == "state", handler)
+            self._routes[contract.type] = (model, contract.topic, handler)
             if contract.kind == "state":
                 self._state_topics[contract.topic] = (contract.type, handler)
 
@@ -103,6 +106,18 @@ class Applier:
 
     def _is_tombstone(self, item: Received) -> bool:
         return item.value is None and item.topic in self._state_topics and item.problem is None
+
+    def read_ahead(self, items: Sequence[Received]) -> list[Received]:
+        """The same records, those that can be read with their payload: done outside any transaction, while
+        the batch before is applied. What cannot be read is left for `apply`, which says why.
+        """
+        ahead = []
+        for item in items:
+            if item.data is not None and item.problem is None and (route := self._routes.get(item.type)) is not None:
+                with contextlib.suppress(Exception):  # whatever it is, it comes again where its policy is known
+                    item = Received(*item[:-1], route[0].read(item.data))
+            ahead.append(item)
+        return ahead
 
     async def apply(
         self, unit: Unit, items: Sequence[Received], *, blamed: tuple[Received, str] | None = None
@@ -170,8 +185,8 @@ class Applier:
             sorted(first),  # sorted: two replicas that insert overlapping ids in different orders would deadlock
             topics, keys, self._from_the_start,
         )  # fmt: skip
-        new = {row[0] for row in rows}
-        fresh = [item for item in first.values() if item.id in new]
+        known = {row[0] for row in rows}
+        fresh = [item for item in first.values() if item.id not in known]
         outcome.duplicates = len(items) - len(fresh)
         held = {(row[1], row[2]) for row in rows if row[0] is None}
         if fresh and len(fresh) < len(first):
@@ -192,6 +207,9 @@ class Applier:
         name = self.consumer.name
         passing: list[Received] = []
         for item in items:
+            if not held and blamed is None and item.data is not None and self._unreadable(item) is None:
+                passing.append(item)
+                continue
             place = (item.topic, item.key)
             reason = blamed[1] if blamed is not None and item.id == blamed[0].id else self._unreadable(item)
             if self._is_tombstone(item) and reason is None:
@@ -217,7 +235,7 @@ class Applier:
             return None
         if item.data is None:
             return "an event without data"
-        topic = contract_of(self._routes[item.type][0]).topic
+        topic = self._routes[item.type][1]
         return None if topic == item.topic else f"this type belongs on the topic {topic}"
 
     async def _park(self, unit: Unit, item: Received, reason: str | None) -> None:
@@ -227,6 +245,8 @@ class Applier:
         )  # fmt: skip
 
     async def _newer(self, unit: Unit, items: Sequence[Received], outcome: Outcome) -> list[Event]:
+        if not self._state_topics:
+            return [self._event(item, unit) for item in items]
         newest: dict[tuple[str, str], Received] = {}
         for item in items:
             if item.topic in self._state_topics:
@@ -252,15 +272,15 @@ class Applier:
         return events
 
     def _event(self, item: Received, unit: Unit) -> Event:
-        data = None
+        data = item.payload
         type_ = item.type
-        if item.data is not None:
+        if data is None and item.data is not None:
             model, _, _ = self._routes[type_]
             try:
                 data = model.read(item.data)
             except ValidationError as error:
                 raise EventRefused(_first_of(error)) from error
-        else:
+        elif data is None:
             type_ = self._state_topics[item.topic][0]
         return Event(
             item.id, type_, item.topic, item.key, item.version, item.time or unit.now, item.effective,

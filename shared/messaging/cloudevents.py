@@ -32,6 +32,7 @@ class Received(NamedTuple):
 
     `topic` is without prefix. `data` is the JSON value's bytes, None for a tombstone. `problem` is None
     when the attributes are usable; then `id` is the event's own, else one derived from the place.
+    `payload` is the data read as the consumer's contract, where that was done ahead.
     """
 
     topic: str
@@ -50,6 +51,7 @@ class Received(NamedTuple):
     problem: str | None
     headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
+    payload: Any = None
 
 
 _ODD = "\ufffd".encode()
@@ -172,7 +174,8 @@ def _well_formed(
     time = datetime.fromisoformat(found["ce_time"].decode())
     effective = found.get("ce_effective")
     trace = found.get("ce_traceparent")
-    texts: tuple[bytes, ...] = (found["ce_type"], found["ce_actor"], found["ce_cause"], trace or b"", key or b"")
+    type_, actor, cause, trace = found["ce_type"], found["ce_actor"], found["ce_cause"], trace or b""
+    texts = b"".join((type_, actor, cause, trace, key or b""))
     if (
         event_id.int >> 76 & 0xF != 7
         or not 0 < version < 2**63
@@ -182,12 +185,13 @@ def _well_formed(
         or not key
         or len(key) > MAX_KEY_BYTES
         or _ODD in key
-        or any(b"\x00" in text or len(text) > 2000 for text in texts)
+        or b"\x00" in texts
+        or len(texts) > 2000
     ):
         raise ValueError
     return Received(
-        topic, partition, offset, texts[4].decode(), event_id, texts[0].decode(), version, time,
-        date.fromisoformat(effective.decode()) if effective else None, texts[1].decode(), texts[2].decode(),
+        topic, partition, offset, key.decode(), event_id, type_.decode(), version, time,
+        date.fromisoformat(effective.decode()) if effective else None, actor.decode(), cause.decode(),
         trace.decode() if trace else None, value, None, headers, value,
     )  # fmt: skip
 

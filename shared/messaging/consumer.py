@@ -1,31 +1,27 @@
 """The consumer loop: what was received has its effect exactly once, and what cannot be applied is set aside.
 
-FastStream brings the batches; no exception leaves our loop inside, so that an offset is only committed
-behind an effect. A dependency's error is waited out, an event's error parks it, a program's error halts.
+FastStream brings the records, our loop applies them; an offset is committed behind the effect, by number.
+A dependency's error is waited out, an event's error parks it, a program's error halts.
 """
 
 import asyncio
 import contextlib
-import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
 from shared.messaging import kafka
-from shared.messaging.apply import Applier, Outcome, counts_by_type
-from shared.messaging.cloudevents import Received, received
+from shared.messaging.cloudevents import received
 from shared.messaging.events import Consumer
-from shared.postgres.pool import TRANSIENT, Unit
-from shared.runtime.tracing import SpanKind
+from shared.messaging.intake import Intake
+from shared.messaging.settling import Settling, Stopping
 
 if TYPE_CHECKING:
     from shared.runtime.service import Service
@@ -34,12 +30,17 @@ ACK_POLICY = AckPolicy.NACK_ON_ERROR
 """The one policy of every subscriber: all others acknowledge, sooner or later, what a handler failed on."""
 
 STANDSTILL_SECONDS = 45.0
+LAST_BATCH_SECONDS = 12.0
 LONGEST_BATCH_SECONDS = 600.0
 REGISTER = "INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 
 
-class Stopping(Exception):
-    """The service stops before this batch had its effect; it is read again."""
+class Handed(KafkaAckableMessage):
+    """Records on their way into the intake. FastStream's acknowledgement says that they are in, no more."""
+
+    async def ack(self) -> None:
+        """Commits nothing: the intake does, behind the effects."""
+        await KafkaMessage.ack(self)
 
 
 class ConsumerLoop:
@@ -50,24 +51,22 @@ class ConsumerLoop:
         self.consumer = consumer
         self._service = service
         self._settings = service.settings
-        self._applier = Applier(consumer)
-        self._halted: str | None = None
+        self._settling = Settling(service, consumer)
         self._waits: str | None = "has not joined yet"
         self._subscriber: Any = None
+        self._intake: Intake | None = None
         self._busy_since: float | None = None
-        self._backing_off: str | None = None
         self._moved = time.monotonic()
         self._positions: dict[Any, int] = {}
         self._standstills = 0
         self._tick = time.monotonic()
-        self._parked_lately: deque[float] = deque()
         self._prefix = len(service.settings.topic_prefix)
 
     # --- what others ask ---------------------------------------------------------------------------
 
     def not_ready(self) -> str | None:
         """Why it does not consume, None when it does."""
-        return self._halted or self._backing_off or self._waits
+        return self._settling.halted or self._settling.backing_off or self._waits
 
     def alive(self) -> bool:
         """Whether its watch ticks and its position moves, or stands still for a reason it knows."""
@@ -76,7 +75,7 @@ class ConsumerLoop:
     async def measure(self) -> None:
         """Sets the gauges: lag, parked, halted."""
         metrics, name = self._service.metrics, self.name
-        metrics.halted.labels(name).set(1 if self._halted else 0)
+        metrics.halted.labels(name).set(1 if self._settling.halted else 0)
         metrics.lag.labels(name).set(await self.lag())
         with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             async with self._service.database.connection() as connection:
@@ -84,14 +83,14 @@ class ConsumerLoop:
                 metrics.parked_now.labels(name).set(waiting)
 
     async def lag(self) -> int:
-        """Records between its positions and the ends, over its own partitions; -1 when unknown.
+        """Records of its own partitions that have yet to have their effect; -1 when unknown.
 
         The embedded broker tells wrong ends, so that it is always unknown there.
         """
         client = self._subscriber.consumer if self._subscriber is not None else None
-        if client is None or self._settings.kafka_embedded:
+        if client is None or self._intake is None or self._settings.kafka_embedded:
             return -1
-        total = 0
+        total = self._intake.held
         with contextlib.suppress(KafkaError, TimeoutError):
             for place in client.assignment():
                 end = client.highwater(place)
@@ -139,33 +138,58 @@ class ConsumerLoop:
             graceful_timeout=12.0,
         )
         prefix = self._settings.topic_prefix
+        intake = Intake(self._settings.consumer_batch, self._service.log.bind(consumer=self.name))
         subscriber = broker.subscriber(
             *(prefix + topic for topic in self.consumer.topics),
             batch=True,
             group_id=prefix + self.name,
             ack_policy=ACK_POLICY,
+            listener=intake,
             parser=self._parsed,
             decoder=_as_it_is,
             no_reply=True,
             **kafka.subscriber_options(self._settings),
         )
-        subscriber(self._handle)
-        self._subscriber = subscriber
+
+        async def handle(records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+            await self._handle(intake, records)
+
+        subscriber(handle)
+        self._subscriber, self._intake = subscriber, intake
+        tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout(30):
                 await broker.start()
+            intake.client = subscriber.consumer
+            tasks = [asyncio.create_task(work) for work in (self._apply(intake), intake.keep_offsets())]
             self._moved = time.monotonic()
-            await self._watch()
+            await self._watch(tasks)
         finally:
-            self._subscriber = None
+            await intake.close()
+            await self._end(tasks)
+            if tasks:
+                await intake.commit()
+            self._subscriber = self._intake = None
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
                 await asyncio.wait_for(broker.stop(), 15)
 
-    async def _watch(self) -> None:
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Leaves the batch under way its time when the service stops; what stands still is cancelled."""
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_BATCH_SECONDS if self._service.stopping.is_set() else 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Looks after the running consumer; returns when the service stops or a fresh start is needed."""
         while not self._service.stopping.is_set():
             self._tick = time.monotonic()
-            if self._halted is None and self._backing_off is None:
+            for task in tasks:
+                if task.done():
+                    task.result()
+                    return
+            if self._settling.halted is None and self._settling.backing_off is None:
                 client = self._subscriber.consumer
                 assigned = client.assignment()
                 self._waits = None if assigned or self._settings.kafka_embedded else self._waits
@@ -201,110 +225,40 @@ class ConsumerLoop:
 
     async def _parsed(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaAckableMessage:
         """FastStream's own parser drops a whole batch over one null header; ours leaves records as they are."""
-        return KafkaAckableMessage(
+        return Handed(
             body=b"", headers={}, raw_message=records, message_id="", correlation_id="",
             consumer=self._subscriber.consumer,
         )  # fmt: skip
 
-    async def _handle(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Called by FastStream with one batch. Returning commits the offsets."""
+    async def _handle(self, intake: Intake, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Called by FastStream with what one fetch brought: reads it and hands it to the loop that applies."""
         self._waits = None
-        items = [
-            received(
-                topic=record.topic[self._prefix :], partition=record.partition, offset=record.offset,
-                timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers,
-            )
-            for record in records
-        ]  # fmt: skip
-        self._busy_since = time.monotonic()
-        try:
-            await self._settle(items)
-        finally:
-            self._busy_since = None
-        self._moved = time.monotonic()
-        self._standstills = 0
+        ends: dict[TopicPartition, int] = {}
+        items = []
+        for record in records:
+            ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            items.append(
+                received(
+                    topic=record.topic[self._prefix :], partition=record.partition, offset=record.offset,
+                    timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers,
+                )
+            )  # fmt: skip
+        await intake.put(self._settling.applier.read_ahead(items), ends)
 
-    async def _settle(self, items: Sequence[Received]) -> None:
-        """Brings a batch to its effect, whatever it takes."""
-        delay = 0.1
-        while True:
-            if self._halted is not None:
-                await self._service.stopping.wait()
-                raise Stopping
+    async def _apply(self, intake: Intake) -> None:
+        """Applies batch after batch; the next one is fetched and read meanwhile."""
+        while (taken := await intake.take()) is not None:
+            items, ends = taken
+            self._busy_since = time.monotonic()
             try:
-                outcomes = await self._applier.settle(self._unit, items)
-            except TRANSIENT as error:
-                self._backing_off = f"tries again after {type(error).__name__}: {error}"[:200]
-                self._service.metrics.retries.labels(self.name).inc()
-                self._service.log.warning("consumer.backs_off", consumer=self.name, error=repr(error), seconds=delay)
-                await self._service.pause(delay * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads retries
-                delay = min(delay * 2, 5.0)
-                if self._service.stopping.is_set():
-                    raise Stopping from error
-            except Exception as error:
-                self._service.log.exception("consumer.failed", consumer=self.name)
-                self._halt(f"{type(error).__name__}: {error}"[:300])
-            else:
-                self._backing_off = None
-                for outcome in outcomes:
-                    self._count(outcome)
+                await self._settling.settle(items)
+            except Stopping:
                 return
-
-    @contextlib.asynccontextmanager
-    async def _unit(self, items: Sequence[Received]) -> AsyncIterator[Unit]:
-        """The transaction of a batch, in the trace of its event or linked to the traces of its events."""
-        service = self._service
-        traces = {item.traceparent for item in items[:20] if item.traceparent}
-        cause = str(items[0].id)
-        with contextlib.ExitStack() as stack:
-            if len(traces) == 1:
-                stack.enter_context(
-                    service.tracing.span(f"apply {self.name}", traceparent=next(iter(traces)), kind=SpanKind.CONSUMER)
-                )
-            elif traces and service.tracing.exports:
-                stack.enter_context(
-                    service.tracing.span(
-                        f"apply {self.name}", links=tuple(traces), kind=SpanKind.CONSUMER, events=len(items)
-                    )
-                )
-            stack.enter_context(structlog.contextvars.bound_contextvars(service=service.name, cause=cause))
-            async with service.unit(actor=f"service:{service.name}", cause=cause) as unit:
-                yield unit
-
-    def _count(self, outcome: Outcome) -> None:
-        metrics, name = self._service.metrics, self.name
-        now = self._service.clock()
-        for type_, count in counts_by_type(outcome.applied).items():
-            metrics.applied.labels(name, type_).inc(count)
-        if outcome.applied:
-            # the oldest and the newest of a batch stand for it
-            for event in {
-                outcome.applied[0].id: outcome.applied[0],
-                outcome.applied[-1].id: outcome.applied[-1],
-            }.values():
-                metrics.event_age.labels(name).observe(max((now - event.time).total_seconds(), 0.0))
-        for counter, count in (
-            (metrics.duplicates, outcome.duplicates),
-            (metrics.skipped, outcome.skipped),
-            (metrics.outdated, outcome.outdated),
-            (metrics.parked, outcome.parked),
-        ):
-            if count:
-                counter.labels(name).inc(count)
-        for topic, key, reason in outcome.first_parked:
-            self._service.log.warning("event.parked", consumer=name, topic=topic, key=key, reason=reason)
-        if outcome.first_parked:
-            instant = time.monotonic()
-            self._parked_lately.extend(instant for _ in outcome.first_parked)
-            while self._parked_lately and self._parked_lately[0] < instant - 60:
-                self._parked_lately.popleft()
-            if len(self._parked_lately) > self._settings.parked_keys_per_minute:
-                self._halt(f"{len(self._parked_lately)} keys were parked within a minute: the program is to blame")
-
-    def _halt(self, reason: str) -> None:
-        self._halted = f"halted: {reason}"
-        self._service.metrics.halted.labels(self.name).set(1)
-        self._service.log.error("consumer.halted", consumer=self.name, reason=reason)
+            finally:
+                self._busy_since = None
+            await intake.settled(ends)
+            self._moved = time.monotonic()
+            self._standstills = 0
 
 
 async def _as_it_is(message: KafkaAckableMessage) -> Any:

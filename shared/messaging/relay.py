@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import uuid_utils.compat as uuid_utils
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.produce import ProduceRequest
 
-from shared.messaging import kafka
-from shared.messaging.cloudevents import headers_of
+from shared.messaging.publisher import Publisher, awake_clock
 from shared.postgres.pool import Connection, connect_options
 from shared.runtime.tracing import SpanKind
 
 if TYPE_CHECKING:
     from shared.runtime.service import Service
 
+BEGIN = "BEGIN; SELECT pg_advisory_xact_lock(relay_lock())"
 OLDEST = """
 SELECT position, aggregatetype, aggregateid, convert_to(payload::text, 'UTF8') AS value, id::text, type, source,
        subject, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time, dataschema, version::text,
@@ -43,15 +42,7 @@ ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, replica = excluded.rep
 ALIVE_SECONDS = 60.0
 FOLLOWER_SECONDS = 0.5
 QUIET_AFTER_SECONDS = 30.0
-
-
-def awake_clock() -> float:
-    """Seconds that go on while the process is frozen or the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-class PastDeadline(KafkaError):  # type: ignore[misc]
-    """The relay was about to send after its own deadline; another one may already publish."""
+SLOW_POLL_SECONDS = 0.02
 
 
 class Relay:
@@ -62,10 +53,8 @@ class Relay:
         self._settings = service.settings
         self._process = uuid_utils.uuid7()
         self._wake = asyncio.Event()
-        self._deadline = 0.0
-        self._producer: Any = None
-        self._partitions: dict[str, int] = {}
-        self._place: dict[tuple[str, str], int] = {}
+        self._begun: float | None = None
+        self._publisher = Publisher(service.settings, service=service.name)
         self._leads = False
         self._has_led = False
         self._rows = self._settings.relay_batch
@@ -114,7 +103,7 @@ class Relay:
                 self._service.log.exception("relay.failed")
             finally:
                 self._set_leads(False)
-                await self._drop_producer()
+                await self._publisher.drop()
             if not self._service.stopping.is_set():
                 await self._service.pause(delay)
                 delay = min(delay * 2, 2.0)
@@ -131,8 +120,9 @@ class Relay:
         )
         options["server_settings"]["lock_timeout"] = "2000"
         connection: Connection = await asyncpg.connect(**options)
+        self._begun = None
         try:
-            await self._ensure_producer()
+            await self._publisher.start()
             await self._work(connection)
         finally:
             with contextlib.suppress(Exception):  # the connection is given up either way
@@ -140,7 +130,8 @@ class Relay:
             connection.terminate()
 
     async def _work(self, connection: Connection) -> None:
-        idle, last_traffic = 0.001, time.monotonic()
+        idle = 0.001
+        last_traffic = others_wrote = time.monotonic()
         stopping = self._service.stopping
         while True:
             self._tick = time.monotonic()
@@ -150,22 +141,23 @@ class Relay:
                 if not await self._lead(connection):
                     await self._service.pause(FOLLOWER_SECONDS)
                     continue
-            woken = self._wake.is_set()
-            self._wake.clear()
-            if woken or await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
-                moved = await self._batch(connection)
-                if moved:
-                    idle, last_traffic = 0.001, time.monotonic()
-                    continue
+            woken = self._wake.is_set() or self._begun is not None
+            waiting = woken or await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)")
+            if waiting and await self._batch(connection):
+                idle, last_traffic = 0.001, time.monotonic()
+                others_wrote = others_wrote if woken else last_traffic
+                continue
             if not self._leads:
                 continue
             if stopping.is_set():
                 await self._release(connection)
                 return
+            now = time.monotonic()
+            if now - others_wrote > QUIET_AFTER_SECONDS:
+                idle = SLOW_POLL_SECONDS  # only this process writes, and it wakes us: polling would just take its time
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), idle)
-            quiet = time.monotonic() - last_traffic > QUIET_AFTER_SECONDS
-            idle = min(idle * 2, 0.1 if quiet else 0.02)
+            idle = min(idle * 2, 0.1 if now - last_traffic > QUIET_AFTER_SECONDS else SLOW_POLL_SECONDS)
 
     # --- who leads ---------------------------------------------------------------------------------
 
@@ -225,9 +217,12 @@ class Relay:
         """Publishes the oldest rows and moves them. Returns how many; 0 when there was nothing to do."""
         started = time.perf_counter()
         # the deadline counts from before the transaction, so that Postgres frees the lock after it
-        self._deadline = awake_clock() + self._settings.relay_deadline_seconds
+        begun, self._begun = self._begun, None
+        self._publisher.deadline = (begun or awake_clock()) + self._settings.relay_deadline_seconds
         try:
-            await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
+            if begun is None:
+                await connection.execute(BEGIN)
+            self._wake.clear()  # what was committed before this is read now
             rows = await connection.fetch(OLDEST, self._process, self._rows)
             if not rows:
                 if await connection.fetchval("SELECT holder FROM relay_lease") != self._process:
@@ -241,7 +236,10 @@ class Relay:
             await self._between_send_and_commit()
             # one round trip: positions are numbers of our own, and a simple query takes several statements
             positions = ",".join([str(row[0]) for row in rows])
-            await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT")
+            more = self._wake.is_set() and not self._service.stopping.is_set()
+            then = awake_clock()
+            await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT" + f"; {BEGIN}" * more)
+            self._begun = then if more else None
         except BaseException:
             self._set_leads(False)
             # large records or a slow broker: the same batch again might never be done in time
@@ -268,84 +266,4 @@ class Relay:
         return self._service.tracing.span("publish", links=tuple(traces), kind=SpanKind.PRODUCER, rows=len(rows))
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
-        by_place: dict[tuple[str, int], list[asyncpg.Record]] = {}
-        place = self._place
-        if len(place) > 200_000:
-            place.clear()
-        for row in rows:
-            topic, key = row[1], row[2]
-            partition = place.get((topic, key))
-            if partition is None:
-                count = self._partitions.get(topic) or await self._count_partitions(topic)
-                partition = place[(topic, key)] = kafka.partition_of(key.encode(), count)
-            by_place.setdefault((topic, partition), []).append(row)
-        sends = [self._publish_to(topic, partition, some) for (topic, partition), some in by_place.items()]
-        if len(sends) == 1:
-            await sends[0]
-        else:
-            await asyncio.gather(*sends)
-
-    async def _publish_to(self, topic: str, partition: int, rows: Sequence[asyncpg.Record]) -> None:
-        """One partition's rows, a batch after the other: a failed batch never lets a later one overtake."""
-        producer = self._producer
-        name = self._settings.topic_prefix + topic
-        now = int(time.time() * 1000)  # Kafka's timestamp is the time of publishing; ce_time is the fact's
-        batch = producer.create_batch()
-        for row in rows:
-            (_, _, key, value, id_, type_, source, subject, at, schema, version, effective, actor, cause, trace) = row
-            headers = headers_of(
-                id=id_, type=type_, source=source, subject=subject, time=at, dataschema=schema, version=version,
-                effective=effective, actor=actor, cause=cause, traceparent=trace,
-            )  # fmt: skip
-            raw_key = key.encode()
-            if batch.append(key=raw_key, value=value, timestamp=now, headers=headers) is None:
-                await (await producer.send_batch(batch, name, partition=partition))
-                batch = producer.create_batch()
-                if batch.append(key=raw_key, value=value, timestamp=now, headers=headers) is None:
-                    raise ValueError(f"a record of {topic} does not fit into one batch")
-        await (await producer.send_batch(batch, name, partition=partition))
-
-    # --- the producer ------------------------------------------------------------------------------
-
-    async def _ensure_producer(self) -> None:
-        producer = kafka.producer(self._settings, service=self._service.name)
-        try:
-            async with asyncio.timeout(15):
-                await producer.start()
-        except BaseException:
-            with contextlib.suppress(Exception):  # it never started; only its sockets are to be closed
-                await asyncio.wait_for(producer.client.close(), 2)
-            producer._closed = True
-            raise
-        client, send = producer.client, producer.client.send
-
-        async def guarded(node: int, request: Any, **more: Any) -> Any:
-            if isinstance(request, ProduceRequest):
-                # connect first: between this look at the clock and the socket nothing may wait
-                await client.ready(node, **more)
-                # the deadline is the present producer's: one that was given up has none
-                if self._producer is not producer or awake_clock() > self._deadline:
-                    raise PastDeadline
-            return await send(node, request, **more)
-
-        producer.client.send = guarded
-        self._producer = producer
-        self._partitions.clear()
-        self._place.clear()
-
-    async def _drop_producer(self) -> None:
-        """Ends the producer without flushing: what it still holds is sent again by the next one."""
-        producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        self._deadline = 0.0
-        producer._closed = True
-        with contextlib.suppress(Exception):  # it is given up; nothing of it is used again
-            await asyncio.wait_for(producer._sender.close(), 2)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.client.close(), 2)
-
-    async def _count_partitions(self, topic: str) -> int:
-        found = await self._producer.partitions_for(self._settings.topic_prefix + topic)
-        self._partitions[topic] = len(found)
-        return len(found)
+        await self._publisher.publish(rows)

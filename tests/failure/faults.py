@@ -5,6 +5,7 @@ replaces a part of the bus by one that is wrong; the checker has to notice.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -15,9 +16,8 @@ from typing import Any
 import asyncpg
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
-from faststream import AckPolicy
 
-from shared.messaging import apply, consumer, relay
+from shared.messaging import apply, consumer, relay, settling
 from shared.messaging.apply import Applier, Outcome
 from shared.messaging.cloudevents import Received
 from shared.messaging.relay import Relay
@@ -80,13 +80,13 @@ def at_relay(step: str, moment: Moment) -> None:
 
 def before_the_offset(moment: Moment) -> None:
     """Sets a moment in the consumer: the effect is committed, the offset is not."""
-    settle = consumer.ConsumerLoop._settle
+    settle = settling.Settling.settle
 
     async def settled(self: Any, items: Sequence[Received]) -> None:
         await settle(self, items)
         moment.pass_by()
 
-    consumer.ConsumerLoop._settle = settled  # type: ignore[method-assign]
+    settling.Settling.settle = settled  # type: ignore[method-assign]
 
 
 # --- planted faults ----------------------------------------------------------------------------------
@@ -96,23 +96,27 @@ def acknowledge_first(moment: Moment) -> None:
     """The offset is committed before the effect; the process dies between the two."""
     handle = consumer.ConsumerLoop._handle
 
-    async def first(self: Any, records: Any) -> None:
+    async def first(self: Any, intake: Any, records: Any) -> None:
         await self._subscriber.consumer.commit()
         if any(not record.topic.endswith(".state") for record in records):
             moment.pass_by()
-        await handle(self, records)
+        await handle(self, intake, records)
 
     consumer.ConsumerLoop._handle = first  # type: ignore[method-assign]
 
 
 def acknowledge_always(moment: Moment) -> None:
-    """FastStream's policy ACK: what a handler failed on is acknowledged. The handlers fail until the service stops."""
-    consumer.ACK_POLICY = AckPolicy.ACK
+    """The offset goes on behind what a handler failed on. The handlers fail until the service stops."""
+
+    async def settled(self: Any, items: Sequence[Received]) -> None:
+        with contextlib.suppress(TimeoutError):
+            await self.applier.settle(self._unit, items)
 
     async def fails(self: Any, *_: Any, **__: Any) -> Outcome:
         moment.pass_by()
         raise TimeoutError("planted")
 
+    settling.Settling.settle = settled  # type: ignore[method-assign]
     Applier.apply = fails  # type: ignore[method-assign]
 
 
@@ -138,8 +142,7 @@ def inbox_outside(moment: Moment) -> None:
 def no_inbox() -> None:
     """Every id counts as new, whatever the inbox says."""
     apply.ENTER = apply.ENTER.replace(
-        "SELECT id, NULL AS topic, NULL AS key FROM entered",
-        "SELECT id, NULL AS topic, NULL AS key FROM unnest($2::uuid[]) AS r (id)",
+        "WHERE (SELECT count(*) FROM entered)", "WHERE false AND (SELECT count(*) FROM entered)"
     )
 
 
@@ -147,7 +150,7 @@ def delete_before_send(moment: Moment) -> None:
     """Rows leave the outbox in a commit before they are sent; the process dies between the two."""
 
     async def batch(self: Any, connection: Any) -> int:
-        self._deadline = relay.awake_clock() + self._settings.relay_deadline_seconds
+        self._publisher.deadline = relay.awake_clock() + self._settings.relay_deadline_seconds
         await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
         rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch)
         if not rows:
@@ -171,7 +174,7 @@ def relay_unlocked(held: Path) -> None:
         return True
 
     async def batch(self: Any, connection: Any) -> int:
-        self._deadline = relay.awake_clock() + 60
+        self._publisher.deadline = relay.awake_clock() + 60
         rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch)
         if not rows:
             return 0

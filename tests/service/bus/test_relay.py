@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from shared.contracts.membership import PersonState
 from shared.messaging import kafka as defaults
 from shared.messaging.outbox import Erased, Record, record
-from shared.messaging.relay import PastDeadline, Relay
+from shared.messaging.publisher import PastDeadline
+from shared.messaging.relay import Relay
 from shared.runtime.service import Definition, Service
 from shared.runtime.settings import Settings
 from tests.service.bus.conftest import Run
@@ -107,6 +108,38 @@ async def test_a_commit_of_another_process_is_noticed(run_service: Run, database
     assert [r.key for r in await read(service.settings, TOPIC, 1)] == [str(key).encode()]
 
 
+async def test_under_unbroken_traffic_others_still_get_the_relays_lock_in_between(run_service: Run) -> None:
+    """The relay begins its next batch with the commit of the last; the feed's barrier and refill have their turn."""
+    service = await run_service(Definition("membership"))
+    await leads(service)
+    over = asyncio.Event()
+
+    async def write() -> int:
+        count = 0
+        while not over.is_set():
+            async with service.unit(actor="t", cause="t") as unit:
+                key = uuid_utils.uuid7()
+                await record(unit, [Record(str(key), 1, activated(key))])
+            count += 1
+        return count
+
+    writers = [asyncio.create_task(write()) for _ in range(3)]
+    before = await service.database.pool.fetchval("SELECT coalesce(max(sequence), 0) FROM history")
+    for _ in range(10):
+        async with service.database.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '3s'")
+            await connection.execute("SELECT pg_advisory_xact_lock(relay_lock())")
+            held = await connection.fetchval("SELECT max(sequence) FROM history")
+            assert await connection.fetchval("SELECT max(sequence) FROM history") == held
+    over.set()
+    written = sum(await asyncio.gather(*writers))
+    await until(lambda: _moved(service, before + written))
+
+
+async def _moved(service: Service, sequence: int) -> bool:
+    return bool(await service.database.pool.fetchval("SELECT max(sequence) FROM history") == sequence)
+
+
 async def test_one_replica_leads_and_an_orderly_stop_hands_over_at_once(
     run_service: Run, kafka_settings: MakeSettings
 ) -> None:
@@ -144,7 +177,7 @@ async def test_after_an_error_the_producer_is_replaced_and_the_batch_sent_again(
     await leads(service)
     relay = service.relay
     assert relay is not None
-    used = relay._producer
+    used = relay._publisher.producer
     published = Relay._publish
 
     async def failing(self: Relay, rows: Any) -> None:
@@ -158,7 +191,7 @@ async def test_after_an_error_the_producer_is_replaced_and_the_batch_sent_again(
         await record(unit, [Record(str(key), 1, activated(key))])
     records = await read(service.settings, TOPIC, 2)
     assert len({dict(r.headers)["ce_id"] for r in records}) == 1  # an unknown outcome is sent again: the same event
-    assert relay._producer is not used
+    assert relay._publisher.producer is not used
     in_history = "SELECT count(*) FROM history WHERE aggregateid = $1"
     await until(lambda: service.database.pool.fetchval(in_history, str(key)))
     assert await service.database.pool.fetchval(in_history, str(key)) == 1
@@ -171,10 +204,10 @@ async def test_a_relay_past_its_deadline_does_not_send(run_service: Run) -> None
     relay = service.relay
     assert relay is not None
     topic = service.settings.topic_prefix + TOPIC
-    batch = relay._producer.create_batch()
+    batch = relay._publisher.producer.create_batch()
     batch.append(key=b"late", value=b"{}", timestamp=None)
-    relay._deadline = 0.0
-    future = await relay._producer.send_batch(batch, topic, partition=0)
+    relay._publisher.deadline = 0.0
+    future = await relay._publisher.producer.send_batch(batch, topic, partition=0)
     with pytest.raises(PastDeadline):
         await asyncio.wait_for(future, 5)
     consumer = AIOKafkaConsumer(bootstrap_servers=service.settings.kafka, group_id=None)

@@ -9,7 +9,8 @@ import uuid_utils.compat as uuid_utils
 from aiokafka.errors import KafkaError
 
 from shared.messaging.outbox import Record, record
-from shared.messaging.relay import PastDeadline, Relay
+from shared.messaging.publisher import PastDeadline
+from shared.messaging.relay import Relay
 from shared.postgres.pool import Database
 from shared.runtime.service import Definition, Service
 from shared.runtime.settings import Settings
@@ -138,16 +139,16 @@ async def test_a_producer_that_was_given_up_never_sends_again(run_service: Run) 
     await leads(service)
     relay = service.relay
     assert relay is not None
-    given_up = relay._producer
-    await until(lambda: relay._producer is not None)
+    given_up = relay._publisher.producer
+    await until(lambda: relay._publisher.producer is not None)
     batch = given_up.create_batch()
     batch.append(key=b"late", value=b"{}", timestamp=None)
-    relay._producer = object()  # as after an error: another one is in its place, with a deadline of its own
-    relay._deadline = float("inf")
+    relay._publisher.producer = object()  # as after an error: another one is in its place, with a deadline of its own
+    relay._publisher.deadline = float("inf")
     try:
         future = await given_up.send_batch(batch, service.settings.topic_prefix + TOPIC, partition=0)
         with pytest.raises(PastDeadline):
             await asyncio.wait_for(future, 5)
     finally:
-        relay._producer = given_up
+        relay._publisher.producer = given_up
     assert issubclass(PastDeadline, KafkaError)
