@@ -2,13 +2,15 @@
 
 One replica of a service leads; a batch is one transaction under an advisory lock: oldest rows, publish,
 every acknowledgement, facts into history, rows deleted, commit. There is no cursor that could pass a late row.
+While a batch commits the next one is published, on a second connection; batches end in the order they began.
 """
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -22,12 +24,13 @@ from shared.runtime.tracing import SpanKind
 if TYPE_CHECKING:
     from shared.runtime.service import Service
 
-BEGIN = "BEGIN; SELECT pg_advisory_xact_lock(relay_lock())"
+BEGIN = "BEGIN; SELECT pg_advisory_xact_lock_shared(relay_lock())"
 OLDEST = """
 SELECT position, aggregatetype, aggregateid, convert_to(payload::text, 'UTF8') AS value, id::text, type, source,
        subject, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time, dataschema, version::text,
        effective::text, actor, cause, traceparent
-FROM outbox WHERE (SELECT holder FROM relay_lease) = $1 ORDER BY position LIMIT $2
+FROM outbox WHERE (SELECT holder FROM relay_lease) = $1 AND position NOT IN (SELECT unnest($3::bigint[]))
+ORDER BY position LIMIT $2
 """
 DEPTH = "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(time)), 0)::float8 AS age FROM outbox"
 LEASE = """
@@ -53,7 +56,9 @@ class Relay:
         self._settings = service.settings
         self._process = uuid_utils.uuid7()
         self._wake = asyncio.Event()
-        self._begun: float | None = None
+        self._in_flight: list[int] = []
+        self._moving: asyncio.Task[None] | None = None
+        self._more = False
         self._publisher = Publisher(service.settings, service=service.name)
         self._leads = False
         self._has_led = False
@@ -119,17 +124,25 @@ class Relay:
             int(self._settings.relay_deadline_seconds * 1000) + 1000
         )
         options["server_settings"]["lock_timeout"] = "2000"
-        connection: Connection = await asyncpg.connect(**options)
-        self._begun = None
-        try:
-            await self._publisher.start()
-            await self._work(connection)
-        finally:
-            with contextlib.suppress(Exception):  # the connection is given up either way
-                await asyncio.wait_for(connection.close(), 2)
-            connection.terminate()
+        async with contextlib.AsyncExitStack() as stack:
+            lanes = [await stack.enter_async_context(_connected(options)) for _ in range(2)]
+            try:
+                await self._publisher.start()
+                await self._work(lanes)
+            finally:
+                await self._leave_batch()
 
-    async def _work(self, connection: Connection) -> None:
+    async def _leave_batch(self) -> None:
+        """After an error: what is being committed may end; it is sent again unless it did."""
+        moving, self._moving = self._moving, None
+        self._in_flight, self._more = [], False
+        if moving is not None:
+            await asyncio.wait([moving], timeout=2)
+            moving.cancel()
+            await asyncio.gather(moving, return_exceptions=True)
+
+    async def _work(self, lanes: Sequence[Connection]) -> None:
+        turns = itertools.cycle(lanes)
         idle = 0.001
         last_traffic = others_wrote = time.monotonic()
         stopping = self._service.stopping
@@ -138,19 +151,21 @@ class Relay:
             if not self._leads:
                 if stopping.is_set():
                     return
-                if not await self._lead(connection):
+                if not await self._lead(lanes[0]):
                     await self._service.pause(FOLLOWER_SECONDS)
                     continue
-            woken = self._wake.is_set() or self._begun is not None
-            waiting = woken or await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)")
-            if waiting and await self._batch(connection):
+            woken = self._wake.is_set() or self._more
+            if not woken:
+                await self._moved()  # there is nothing to hide its commit behind
+            waiting = woken or await lanes[0].fetchval("SELECT EXISTS (SELECT FROM outbox)")
+            if waiting and await self._batch(next(turns)):
                 idle, last_traffic = 0.001, time.monotonic()
                 others_wrote = others_wrote if woken else last_traffic
                 continue
             if not self._leads:
                 continue
             if stopping.is_set():
-                await self._release(connection)
+                await self._release(lanes[0])
                 return
             now = time.monotonic()
             if now - others_wrote > QUIET_AFTER_SECONDS:
@@ -214,37 +229,49 @@ class Relay:
     # --- one batch ---------------------------------------------------------------------------------
 
     async def _batch(self, connection: Connection) -> int:
-        """Publishes the oldest rows and moves them. Returns how many; 0 when there was nothing to do."""
+        """Publishes the oldest rows that are not in flight. Returns how many; 0 when there was nothing to do.
+
+        They move into history and are committed behind the batch before; whoever wants that awaits `_moved`.
+        """
         started = time.perf_counter()
         # the deadline counts from before the transaction, so that Postgres frees the lock after it
-        begun, self._begun = self._begun, None
-        self._publisher.deadline = (begun or awake_clock()) + self._settings.relay_deadline_seconds
+        self._publisher.deadline = awake_clock() + self._settings.relay_deadline_seconds
         try:
-            if begun is None:
-                await connection.execute(BEGIN)
+            await connection.execute(BEGIN)
             self._wake.clear()  # what was committed before this is read now
-            rows = await connection.fetch(OLDEST, self._process, self._rows)
+            rows = await connection.fetch(OLDEST, self._process, self._rows, self._in_flight)
+            self._more = len(rows) == self._rows
             if not rows:
+                await connection.execute("ROLLBACK")
+                await self._moved()
                 if await connection.fetchval("SELECT holder FROM relay_lease") != self._process:
                     self._service.log.warning("relay.was_succeeded")
                     self._set_leads(False)
-                await connection.execute("ROLLBACK")
                 return 0
             async with asyncio.timeout(self._settings.relay_deadline_seconds):
                 with self._span(rows):
                     await self._publish(rows)
             await self._between_send_and_commit()
-            # one round trip: positions are numbers of our own, and a simple query takes several statements
-            positions = ",".join([str(row[0]) for row in rows])
-            more = self._wake.is_set() and not self._service.stopping.is_set()
-            then = awake_clock()
-            await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT" + f"; {BEGIN}" * more)
-            self._begun = then if more else None
+            await self._moved()
+            self._in_flight = [row[0] for row in rows]
+            self._moving = asyncio.create_task(self._move(connection, rows, started))
         except BaseException:
             self._set_leads(False)
             # large records or a slow broker: the same batch again might never be done in time
             self._rows = max(self._rows // 2, 1)
             raise
+        return len(rows)
+
+    async def _moved(self) -> None:
+        """Waits until the last published batch is in history and committed. Raises what kept it from that."""
+        if self._moving is not None:
+            await self._moving
+            self._moving, self._in_flight = None, []
+
+    async def _move(self, connection: Connection, rows: Sequence[asyncpg.Record], started: float) -> None:
+        # one round trip: positions are numbers of our own, and a simple query takes several statements
+        positions = ",".join([str(row[0]) for row in rows])
+        await connection.execute(f"SELECT outbox_published('{{{positions}}}'); COMMIT")
         self._rows = min(self._rows * 2, self._settings.relay_batch)
         self._service.metrics.publish_seconds.observe(time.perf_counter() - started)
         counts: defaultdict[str, int] = defaultdict(int)
@@ -252,7 +279,6 @@ class Relay:
             counts[row["aggregatetype"]] += 1
         for topic, count in counts.items():
             self._service.metrics.published.labels(topic).inc(count)
-        return len(rows)
 
     async def _between_send_and_commit(self) -> None:
         """Nothing. The moment in which a crash publishes a batch twice; the failure tests stop here."""
@@ -267,3 +293,14 @@ class Relay:
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
         await self._publisher.publish(rows)
+
+
+@contextlib.asynccontextmanager
+async def _connected(options: dict[str, Any]) -> AsyncIterator[Connection]:
+    connection: Connection = await asyncpg.connect(**options)
+    try:
+        yield connection
+    finally:
+        with contextlib.suppress(Exception):  # the connection is given up either way
+            await asyncio.wait_for(connection.close(), 2)
+        connection.terminate()

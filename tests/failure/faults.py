@@ -152,7 +152,7 @@ def delete_before_send(moment: Moment) -> None:
     async def batch(self: Any, connection: Any) -> int:
         self._publisher.deadline = relay.awake_clock() + self._settings.relay_deadline_seconds
         await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
-        rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch)
+        rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch, [])
         if not rows:
             await connection.execute("ROLLBACK")
             return 0
@@ -175,7 +175,7 @@ def relay_unlocked(held: Path) -> None:
 
     async def batch(self: Any, connection: Any) -> int:
         self._publisher.deadline = relay.awake_clock() + 60
-        rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch)
+        rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch, [])
         if not rows:
             return 0
         if held.exists():
