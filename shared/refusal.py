@@ -25,7 +25,7 @@ class Refusal(Exception):
     @property
     def code(self) -> str:
         """Stable name in kebab case, the last part of a problem's `type`: `company-already-member`."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(self).__name__).lower()
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", type(self).__name__).lower()
 
 
 class NotFound(Refusal):

@@ -138,6 +138,8 @@ def service_settings(request: pytest.FixtureRequest, run: Run, postgres: Cluster
                 "kafka": found.bootstrap,
                 "kafka_embedded": found.embedded,
                 "kafka_idempotent": not found.embedded,
+                # a group of the embedded broker joins in one second instead of two, again in one instead of seven
+                "kafka_session_seconds": 1.0 if found.embedded else None,
             }
         return Settings(**(values | more))
 

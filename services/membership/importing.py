@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import gc
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,12 +22,12 @@ import asyncpg
 from services.membership import spreadsheets
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
-from services.membership.imports import views
-from services.membership.imports.commands import RowResult, import_entries
+from services.membership.imports import commands, views
+from services.membership.imports.commands import RowResult
 from services.membership.imports.domain.columns import columns_of
 from services.membership.imports.domain.entries import Entry, Reader
 from services.membership.imports.domain.matching import Known
-from services.membership.imports.domain.planning import Circumstances
+from services.membership.imports.domain.planning import Circumstances, Plan
 from services.membership.imports.views import Absent
 from services.membership.spreadsheets import Limits, Table
 from shared.postgres.pool import BAD_VALUE, TRANSIENT, Database, Unit
@@ -47,6 +49,7 @@ _ABOUT_A_ROW: tuple[type[Exception], ...] = (*BAD_VALUE, asyncpg.IntegrityConstr
 Progress = Callable[[int, int], None]
 """Told how many rows are done, of how many."""
 OpenUnit = Callable[[], AbstractAsyncContextManager[Unit]]
+Drafting = Callable[[Sequence[Entry]], Sequence[Plan | None]]
 
 
 @dataclass(slots=True)
@@ -126,15 +129,23 @@ async def import_members(
         result.ignored_columns, result.repeated_columns = columns.ignored, columns.repeated
         total = sum(1 for number, _ in table.rows() if number > columns.row)
         known, done = Known(), 0
-        rows = _below(table, columns.row)
         reader = Reader(columns, found.country)
+        rows = _below(table, columns.row)
+        mostly_new = True
+
+        def read_on() -> asyncio.Task[_Part | None]:
+            drafted = partial(commands.drafted, now=now, dry_run=dry_run) if mostly_new else None
+            return asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows, drafted))
+
         progress(0, total)
-        reading = asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows))
-        with _seldom_collected():
+        with _undisturbed():
+            reading = read_on()
             while (part := await reading) is not None:
-                # the next part is read while the database works on this one
-                reading = asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows))
-                result.rows += await _taken_over(open_unit, now, reader, part, known, dry_run)
+                # the next part is read and drafted while the database works on this one
+                reading = read_on()
+                results = await _taken_over(open_unit, now, reader, part, known, dry_run)
+                mostly_new = 2 * sum(row.outcome == "new" for row in results) >= len(results)
+                result.rows += results
                 done += len(part.rows)
                 progress(done, total)
     async with database.connection() as connection:
@@ -147,30 +158,37 @@ def _below(table: Table, header: int) -> Iterator[spreadsheets.Row]:
 
 
 class _Part(NamedTuple):
-    """Rows that are taken over together, and what they say."""
+    """Rows that are taken over together, what they say, and what they do if they are new (where that was drafted)."""
 
     rows: list[spreadsheets.Row]
     entries: list[Entry]
+    drafts: Sequence[Plan | None]
 
 
-def _next(reader: Reader, rows: Iterator[spreadsheets.Row], count: int) -> _Part | None:
+def _next(reader: Reader, rows: Iterator[spreadsheets.Row], count: int, drafted: Drafting | None) -> _Part | None:
     part = list(islice(rows, count))
-    return _Part(part, _entries(reader, part)) if part else None
+    return _part(reader, part, drafted) if part else None
+
+
+def _part(reader: Reader, rows: list[spreadsheets.Row], drafted: Drafting | None = None) -> _Part:
+    entries = [entry for number, cells in rows if (entry := reader.entry(number, cells)) is not None]
+    return _Part(rows, entries, drafted(entries) if drafted else [None] * len(entries))
 
 
 @contextlib.contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Rows make many objects and no cycles: looking for cycles all the time took a third of an import."""
-    before = gc.get_threshold()
+def _undisturbed() -> Iterator[None]:
+    """Rows make many objects and no cycles: looking for cycles all the time took a third of an import.
+
+    The thread that drafts lets go ten times as often as usual, or each answer of the database would wait for it.
+    """
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(200_000, 20, 100)
+    sys.setswitchinterval(0.0005)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
-
-
-def _entries(reader: Reader, part: Sequence[spreadsheets.Row]) -> list[Entry]:
-    return [entry for number, cells in part if (entry := reader.entry(number, cells)) is not None]
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)
 
 
 async def _taken_over(
@@ -185,11 +203,11 @@ async def _taken_over(
     reason = ""
     for attempt in range(ATTEMPTS):
         layer = Known(known)
-        # deciding writes its reasons into the entries: another attempt reads them anew
-        entries = part.entries if attempt == 0 else _entries(reader, part.rows)
+        if attempt > 0:  # deciding wrote its reasons into the entries
+            part = _part(reader, part.rows)
         try:
             async with open_unit() as unit:
-                results = await import_entries(unit, now, entries, layer, dry_run=dry_run)
+                results = await commands.import_entries(unit, now, part.entries, part.drafts, layer, dry_run=dry_run)
             layer.keep()
             return results
         except _AGAIN as error:
@@ -202,9 +220,12 @@ async def _taken_over(
             reason = f"the database does not take it: {error}"
             break
     if len(part.rows) > 1:
-        single = [_Part([row], _entries(reader, [row])) for row in part.rows]
-        return [row for one in single for row in await _taken_over(open_unit, now, reader, one, known, dry_run)]
+        return [
+            result
+            for row in part.rows
+            for result in await _taken_over(open_unit, now, reader, _part(reader, [row]), known, dry_run)
+        ]
     return [
         RowResult(entry.number, "refused", entry.name, None, (*entry.reasons, reason), tuple(entry.warnings))
-        for entry in _entries(reader, part.rows)
+        for entry in _part(reader, part.rows).entries
     ]

@@ -15,11 +15,10 @@ from shared.postgres.pool import Unit
 def records(key: UUID, version: int, facts: Sequence[Decided], state: State) -> list[Record]:
     """The facts of one decision and the state after it. `version` is the aggregate's after the decision."""
     text = str(key)
-    first = version - len(facts) + 1
-    return [
-        *(Record(text, first + n, decided.fact, decided.effective) for n, decided in enumerate(facts)),
-        Record(text, version, state),
-    ]
+    before = version - len(facts)
+    made = [Record(text, before + n, fact, effective) for n, (fact, effective) in enumerate(facts, start=1)]
+    made.append(Record(text, version, state))
+    return made
 
 
 class Logged(NamedTuple):

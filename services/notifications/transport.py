@@ -45,7 +45,15 @@ class Outlet(Protocol):
 
 
 def compose(
-    id_: UUID, rendered: Rendered, *, name: str, address: str, sender: str, at: datetime, language: str
+    id_: UUID,
+    rendered: Rendered,
+    *,
+    name: str,
+    address: str,
+    sender: str,
+    at: datetime,
+    language: str,
+    reply_to: str | None = None,
 ) -> EmailMessage | None:
     """The mail of one message, None when its address cannot be written. `at` is the Date of its making.
 
@@ -59,6 +67,11 @@ def compose(
     if to is None:
         return None
     mail["From"] = Address(sender_name, addr_spec=ours)
+    if reply_to is not None:
+        answers_name, answers = parseaddr(reply_to)
+        if (theirs := written(answers)) is None:
+            raise SenderUnusable(f"mail_reply_to: {reply_to!r} is no address")
+        mail["Reply-To"] = Address(answers_name, addr_spec=theirs)
     try:
         mail["To"] = Address(" ".join(name.split()), addr_spec=to)
         mail["Subject"] = rendered.title

@@ -4,12 +4,13 @@ Until people can sign in every route is for the role *service*: a bearer token c
 time. `/<service>/health`, `/ready` and `/metrics` need none.
 """
 
+import asyncio
 import contextlib
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import uuid_utils.compat as uuid_utils
@@ -23,6 +24,13 @@ from shared.postgres.pool import Unit
 from shared.runtime.service import Definition, Service, running
 from shared.runtime.settings import Settings
 from shared.runtime.tracing import SpanKind
+
+if TYPE_CHECKING:
+    from shared.messaging.consumer import ConsumerLoop
+    from shared.messaging.relay import Relay
+
+MEASURE_SECONDS = 3.0
+"""What a part may take to measure itself. Prometheus waits ten seconds for all of them, which measure at once."""
 
 _bearer = HTTPBearer(auto_error=False, description="token of the role service, as `cumulo status` prints it")
 
@@ -100,6 +108,15 @@ class _Observed:
                 )
 
 
+async def _measured(service: Service, part: "Relay | ConsumerLoop") -> None:
+    """Sets a part's gauges. Whatever keeps it from that costs its own numbers only: the others are told in time."""
+    try:
+        async with asyncio.timeout(MEASURE_SECONDS):
+            await part.measure()
+    except Exception as error:
+        service.log.warning("metrics.not_measured", part=type(part).__name__, error=repr(error)[:200])
+
+
 def _operations(name: str) -> APIRouter:
     router = APIRouter(prefix=f"/{name}", tags=["operations"])
 
@@ -119,10 +136,10 @@ def _operations(name: str) -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics(service: Serving) -> Response:
+        parts: list[Relay | ConsumerLoop] = [*service.consumers]
         if service.relay is not None:
-            await service.relay.measure()
-        for consumer in service.consumers:
-            await consumer.measure()
+            parts.append(service.relay)
+        await asyncio.gather(*(_measured(service, part) for part in parts))
         service.metrics.pool_size.set(service.database.pool.get_size())
         service.metrics.pool_idle.set(service.database.pool.get_idle_size())
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

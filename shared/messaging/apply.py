@@ -60,21 +60,21 @@ RETURNING topic, key
 PARK_KEY = "INSERT INTO parked_key (consumer, topic, key, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
 PARK = """
 INSERT INTO parked (consumer, topic, key, id, type, partition, "offset", parked_at, reason, headers, value)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11) RETURNING number
 """
 FORGET_KEY = "DELETE FROM parked_key WHERE consumer = $1 AND topic = $2 AND key = $3"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch. `first_parked` are the keys that were parked now and had not been before."""
+    """What became of a batch. What was parked has its number there and a reason, or None: it waits behind another."""
 
     applied: list[Event] = field(default_factory=list)
     duplicates: int = 0
     skipped: int = 0
     outdated: int = 0
-    parked: int = 0
-    first_parked: list[tuple[str, str, str]] = field(default_factory=list)
+    parked: list[tuple[int, Received, str | None]] = field(default_factory=list)
+    keys_parked: int = 0
 
 
 OpenUnit = Callable[[Sequence[Received]], AbstractAsyncContextManager[Unit]]
@@ -221,9 +221,8 @@ class Applier:
                 if place not in held:
                     await unit.connection.execute(PARK_KEY, name, *place, unit.now)
                     held.add(place)
-                    outcome.first_parked.append((*place, reason or ""))
-                await self._park(unit, item, reason)
-                outcome.parked += 1
+                    outcome.keys_parked += 1
+                outcome.parked.append((await self._park(unit, item, reason), item, reason))
             else:
                 passing.append(item)
         return passing
@@ -238,11 +237,12 @@ class Applier:
         topic = self._routes[item.type][1]
         return None if topic == item.topic else f"this type belongs on the topic {topic}"
 
-    async def _park(self, unit: Unit, item: Received, reason: str | None) -> None:
-        await unit.connection.execute(
+    async def _park(self, unit: Unit, item: Received, reason: str | None) -> int:
+        number: int = await unit.connection.fetchval(
             PARK, self.consumer.name, item.topic, item.key, item.id, item.type, item.partition, item.offset,
             unit.now, reason, headers_to_json(item.headers), item.value,
         )  # fmt: skip
+        return number
 
     async def _newer(self, unit: Unit, items: Sequence[Received], outcome: Outcome) -> list[Event]:
         if not self._state_topics:

@@ -72,4 +72,6 @@ async def _apply(database: Database, applier: Applier, items: Sequence[Received]
         return database.unit(actor="cli", cause="backfill")
 
     for done in await applier.settle(unit, items):
-        total.update(applied=len(done.applied), duplicates=done.duplicates, outdated=done.outdated, parked=done.parked)
+        total.update(
+            applied=len(done.applied), duplicates=done.duplicates, outdated=done.outdated, parked=len(done.parked)
+        )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -154,7 +155,13 @@ class ConsumerLoop:
         async def handle(records: Sequence[ConsumerRecord[Any, Any]]) -> None:
             await self._handle(intake, records)
 
+        async def fetch(client: Any) -> tuple[ConsumerRecord[Any, Any], ...]:
+            # FastStream's own waits for its timeout and then sleeps as long again, while records lie there
+            found = await client.getmany(timeout_ms=kafka.WAIT_MS, max_records=self._settings.consumer_batch)
+            return tuple(chain.from_iterable(found.values()))
+
         subscriber(handle)
+        subscriber.get_msg = fetch
         self._subscriber, self._intake = subscriber, intake
         tasks: list[asyncio.Task[None]] = []
         try:

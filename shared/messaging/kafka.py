@@ -13,9 +13,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.messaging import lenient
 from shared.runtime.settings import Settings
 
+lenient.install()  # whoever reads takes its consumer or its options from here
+
 PRODUCER_BATCH_BYTES = 256 * 1024
+WAIT_MS = 500
+"""How long a consumer waits for records at a time; the first that comes ends it."""
 
 
 def producer(settings: Settings, *, service: str) -> AIOKafkaProducer:
@@ -62,18 +67,16 @@ def admin(settings: Settings) -> AIOKafkaAdminClient:
 
 def subscriber_options(settings: Settings) -> dict[str, Any]:
     """Options of every FastStream subscriber, besides its topics, group and policy."""
+    # the embedded broker lets a group's first member wait for half of this time, and one that comes after for twice
+    session = settings.kafka_session_seconds or (3.0 if settings.kafka_embedded else 10.0)
     return {
         "auto_offset_reset": "earliest",
         # a member with a name of its own is back at once after a restart, without a rebalance
         "group_instance_id": None if settings.kafka_embedded else settings.replica,
-        # the embedded broker lets a group's first member wait for half of this time
-        "session_timeout_ms": 3_000 if settings.kafka_embedded else 10_000,
-        "heartbeat_interval_ms": 500 if settings.kafka_embedded else 3_000,
+        "session_timeout_ms": int(session * 1000),
+        "heartbeat_interval_ms": int(session * (170 if settings.kafka_embedded else 300)),
         "max_poll_interval_ms": 15 * 60_000,
-        "max_records": settings.consumer_batch,
-        # FastStream waits this long for records and then sleeps as long again: short, or latency suffers
-        "batch_timeout_ms": 10,
-        "fetch_max_wait_ms": 500,
+        "fetch_max_wait_ms": WAIT_MS,
     }
 
 

@@ -4,9 +4,11 @@ Only what stands in the catalogue and fits gets in, so that nothing unpublishabl
 One statement for any number of records.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
 import uuid_utils
 
@@ -21,8 +23,7 @@ class NotPublishable(ValueError):
     """A record that no topic could carry: unknown contract, too large, a fact without a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One fact or state of an aggregate. `version` is the aggregate's after it, dense per aggregate for facts.
 
     `effective` is the day it counts from, in the zone of whom it concerns.
@@ -44,26 +45,25 @@ class Erased:
 
 
 _INSERT = """
-INSERT INTO outbox (id, aggregatetype, aggregateid, version, type, dataschema, source, subject,
-                    time, effective, actor, cause, traceparent, payload)
-SELECT id, topic, key, version, type, dataschema, '/' || split_part(topic, '.', 1),
-       split_part(topic, '.', 2) || '/' || key, $8::timestamptz, effective, $9::text, $10::text, $11::text, payload
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::date[], $12::jsonb[])
-    WITH ORDINALITY AS r (id, topic, key, version, type, dataschema, effective, payload, n)
+INSERT INTO outbox (id, aggregatetype, aggregateid, version, type, dataschema, source, subject, effective, payload,
+                    time, actor, cause, traceparent)
+SELECT id, topic, key, version, type, dataschema, source, subject, effective, payload,
+       $11::timestamptz, $12::text, $13::text, $14::text
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::date[], $10::jsonb[])
+    WITH ORDINALITY AS r (id, topic, key, version, type, dataschema, source, subject, effective, payload, n)
 ORDER BY n
 """
-
-
 _COLUMNS = (
-    "id", "aggregatetype", "aggregateid", "version", "type", "dataschema", "source", "subject", "time", "effective",
-    "actor", "cause", "traceparent", "payload",
+    "id", "aggregatetype", "aggregateid", "version", "type", "dataschema", "source", "subject", "effective", "payload",
+    "time", "actor", "cause", "traceparent",
 )  # fmt: skip
 COPY_FROM = 100
 """From so many records on they are copied: less work per row on both sides, one more round trip."""
 
 
 Row = tuple[object, ...]
-"""A row of the outbox, in the order of its columns."""
+"""What the outbox holds of a record, in the order of its columns, but for the last four: those of the unit."""
 
 
 async def record(unit: Unit, records: Sequence[Record | Erased]) -> None:
@@ -72,52 +72,67 @@ async def record(unit: Unit, records: Sequence[Record | Erased]) -> None:
     Raises `NotPublishable`; the whole unit is then to be rolled back. A fact whose version is already
     waiting for the same aggregate raises `asyncpg.UniqueViolationError`.
     """
-    await put(unit, rows_of(unit, records))
+    await put(unit, rows_of(records))
 
 
-def rows_of(unit: Unit, records: Sequence[Record | Erased]) -> list[Row]:
+def rows_of(records: Sequence[Record | Erased]) -> list[Row]:
     """The checked rows of these records: all that takes time but no connection. Raises `NotPublishable`."""
-    return [_row(unit, item) for item in records]
+    return [_row(item) for item in records]
 
 
 async def put(unit: Unit, rows: Sequence[Row]) -> None:
     """Puts checked rows into the outbox, in this order; the second half of `record`."""
     if not rows:
         return
+    circumstances = (unit.now, unit.actor, unit.cause, unit.traceparent)
     if len(rows) >= COPY_FROM:
-        await unit.connection.copy_records_to_table("outbox", records=rows, columns=_COLUMNS)
+        whole = [row + circumstances for row in rows]
+        await unit.connection.copy_records_to_table("outbox", records=whole, columns=_COLUMNS)
     else:
-        ids, topics, keys, versions, types, schemas, _, _, _, effectives, _, _, _, payloads = zip(*rows, strict=True)
-        await unit.connection.execute(
-            _INSERT, ids, topics, keys, versions, types, schemas, effectives,
-            unit.now, unit.actor, unit.cause, unit.traceparent, payloads,
-        )  # fmt: skip
+        await unit.connection.execute(_INSERT, *zip(*rows, strict=True), *circumstances)
     unit.recorded += len(rows)
 
 
-def _row(unit: Unit, item: Record | Erased) -> Row:
-    contract, payload = _written(item)
-    if not 0 < len(item.key.encode("utf-8", "replace")) <= MAX_KEY_BYTES:
-        raise NotPublishable(f"{contract.name} needs a key of 1 to {MAX_KEY_BYTES} bytes, not {item.key[:40]!r}")
-    return (
-        str(uuid_utils.uuid7()), contract.topic, item.key, item.version, contract.type, contract.dataschema,
-        f"/{contract.service}", f"{contract.aggregate}/{item.key}", unit.now,
-        item.effective if isinstance(item, Record) else None, unit.actor, unit.cause, unit.traceparent, payload,
-    )  # fmt: skip
+class _Form(NamedTuple):
+    """What every row of one contract has in common, worked out once."""
+
+    contract: Contract
+    dataschema: str
+    source: str
+    subject: str
+    json: Callable[[Published], bytes]
 
 
-def _written(item: Record | Erased) -> tuple[Contract, str | None]:
-    model = item.state if isinstance(item, Erased) else type(item.data)
+@lru_cache(maxsize=1024)
+def _form(model: type[Published]) -> _Form:
     try:
         contract = contract_of(model)
     except KeyError:
         raise NotPublishable(f"{model.__name__} is not in the catalogue of contracts") from None
-    if isinstance(item, Erased):
+    return _Form(
+        contract, contract.dataschema, f"/{contract.service}", f"{contract.aggregate}/",
+        model.__pydantic_serializer__.to_json,
+    )  # fmt: skip
+
+
+def _row(item: Record | Erased) -> Row:
+    if isinstance(item, Record):
+        key, version, data, effective = item
+        contract, dataschema, source, subject, json = _form(type(data))
+        # what `model_dump_json` does, without a look at its dozen options for each record
+        raw = json(data)
+        if len(raw) > MAX_PAYLOAD_BYTES:
+            raise NotPublishable(f"{contract.name} of {key} has {len(raw)} bytes, more than {MAX_PAYLOAD_BYTES}")
+        payload = raw.decode()
+    else:
+        key, version, effective, payload = item.key, item.version, None, None
+        contract, dataschema, source, subject, _ = _form(item.state)
         if contract.kind != "state":
             raise NotPublishable(f"{contract.name} is a fact; only a state is erased")
-        return contract, None
-    payload = item.data.model_dump_json()
-    # a character has at most four bytes: most need no encoding to be counted
-    if len(payload) * 4 > MAX_PAYLOAD_BYTES and (size := len(payload.encode())) > MAX_PAYLOAD_BYTES:
-        raise NotPublishable(f"{contract.name} of {item.key} has {size} bytes, more than {MAX_PAYLOAD_BYTES}")
-    return contract, payload
+    # a character has at most four bytes: most keys need no encoding to be counted
+    if not key or (len(key) * 4 > MAX_KEY_BYTES and len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES):
+        raise NotPublishable(f"{contract.name} needs a key of 1 to {MAX_KEY_BYTES} bytes, not {key[:40]!r}")
+    return (
+        str(uuid_utils.uuid7()), contract.topic, key, version, contract.type, dataschema, source, subject + key,
+        effective, payload,
+    )  # fmt: skip

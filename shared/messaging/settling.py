@@ -101,15 +101,19 @@ class Settling:
             (metrics.duplicates, outcome.duplicates),
             (metrics.skipped, outcome.skipped),
             (metrics.outdated, outcome.outdated),
-            (metrics.parked, outcome.parked),
+            (metrics.parked, len(outcome.parked)),
         ):
             if count:
                 counter.labels(name).inc(count)
-        for topic, key, reason in outcome.first_parked:
-            self._service.log.warning("event.parked", consumer=name, topic=topic, key=key, reason=reason)
-        if outcome.first_parked:
+        for number, item, reason in outcome.parked:
+            self._service.log.warning(
+                "event.parked", consumer=name, number=number, topic=item.topic, partition=item.partition,
+                offset=item.offset, key=item.key, id=str(item.id), type=item.type, cause=item.cause,
+                trace=item.traceparent, reason=reason or "waits behind an earlier one of its key",
+            )  # fmt: skip
+        if outcome.keys_parked:
             instant = time.monotonic()
-            self._parked_lately.extend(instant for _ in outcome.first_parked)
+            self._parked_lately.extend([instant] * outcome.keys_parked)
             while self._parked_lately and self._parked_lately[0] < instant - 60:
                 self._parked_lately.popleft()
             if len(self._parked_lately) > self._service.settings.parked_keys_per_minute:

@@ -107,6 +107,7 @@ _LEGAL_FORM = re.compile(
     + ")$"
 )
 _NOT_WORD = re.compile(r"[\W_]+")
+_BETWEEN_WORDS = re.compile(r"[^\w\x7f]+|_+")
 _TRADE_MARKS = str.maketrans("", "", "\u2122\u2120\u00ae\u00a9")  # else their letters would join the name
 
 
@@ -144,4 +145,4 @@ def sort_key(name: str) -> str:
     so that its column is `COLLATE "C"`.
     """
     marked = unicodedata.normalize("NFC", name.casefold()).replace("ñ", "n\x7f")
-    return re.sub(r"[^\w\x7f]+|_+", " ", _plain(marked)).strip()
+    return _BETWEEN_WORDS.sub(" ", _plain(marked)).strip()

@@ -25,7 +25,10 @@ class Metrics:
         )
         self.relay_leads = Gauge("cumulo_relay_leads", "1 where this replica publishes", registry=here)
         per_consumer = ["consumer"]
-        self.lag = Gauge("cumulo_consumer_lag", "records behind the end, -1 unknown", per_consumer, registry=here)
+        self.lag = Gauge(
+            "cumulo_consumer_lag", "records without effect; -1 unknown, as always on the embedded broker", per_consumer,
+            registry=here,
+        )  # fmt: skip
         self.applied = Counter("cumulo_applied", "events that had their effect", [*per_consumer, "type"], registry=here)
         self.duplicates = Counter("cumulo_duplicates", "events received again", per_consumer, registry=here)
         self.skipped = Counter("cumulo_skipped", "events of types not handled", per_consumer, registry=here)

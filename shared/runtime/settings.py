@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, comma separated")
     kafka_idempotent: bool = Field(default=True, description="off for the embedded broker, which lacks InitProducerId")
     kafka_embedded: bool = Field(default=False, description="the embedded broker: in memory, refilled at start")
+    kafka_session_seconds: float | None = Field(
+        default=None, gt=0, description="how long a group waits for a silent member: 10, on the embedded broker 3"
+    )
     topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=60)
 
     relay_enabled: bool = True
@@ -87,6 +90,7 @@ class Settings(BaseSettings):
     mail_password: SecretStr | None = None
     mail_tls: Literal["none", "starttls", "tls"] = "none"
     mail_sender: str = "Cumulo <no-reply@cumulo.example>"
+    mail_reply_to: str | None = Field(default=None, description="where answers go; without it no mail asks for one")
 
     @model_validator(mode="before")
     @classmethod

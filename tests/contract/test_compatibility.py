@@ -5,6 +5,7 @@ The models are made here, changed as somebody might change them, and compared as
 
 from collections.abc import Callable
 from datetime import date
+from types import GenericAlias
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -41,7 +42,8 @@ FIELDS: dict[str, Any] = {
 def schema(**changes: Any) -> dict[str, Any]:
     """The schema of the model with some fields changed; None takes a field away."""
     fields = {name: value for name, value in {**FIELDS, **changes}.items() if value is not None}
-    return create_model("Planted", **fields).model_json_schema()
+    planted: type[BaseModel] = create_model("Planted", **fields)
+    return planted.model_json_schema()
 
 
 def part(**changes: Any) -> type[BaseModel]:
@@ -49,6 +51,11 @@ def part(**changes: Any) -> type[BaseModel]:
     fields: dict[str, Any] = {"position": (Literal["oem", "tier1"], ...), "since": (date, ...),
                               "until": (date | None, None)}  # fmt: skip
     return create_model("Part", **{name: value for name, value in {**fields, **changes}.items() if value is not None})
+
+
+def many(model: type[BaseModel]) -> GenericAlias:
+    """A list of a model that is made here."""
+    return GenericAlias(list, (model,))
 
 
 RELEASED = schema()
@@ -94,22 +101,22 @@ BREAKING: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "another default": (lambda: schema(announce=(bool, False)), "announce: the default was true and is false"),
     "a list becomes one": (lambda: schema(parts=(Part, ...)), "parts: the type was"),
     "a list of something else": (lambda: schema(parts=(list[int], ...)), "parts[]: the type was"),
-    "a nested field is gone": (lambda: schema(parts=(list[part(since=None)], ...)), "parts[].since: the field is gone"),
+    "a nested field is gone": (lambda: schema(parts=(many(part(since=None)), ...)), "parts[].since: the field is gone"),
     "a nested field is new and required": (
-        lambda: schema(parts=(list[part(weight=(int, ...))], ...)),
+        lambda: schema(parts=(many(part(weight=(int, ...))), ...)),
         "parts[].weight: a new field needs a default",
     ),
     "a nested enum gains a member": (
-        lambda: schema(parts=(list[part(position=(Literal["oem", "tier1", "tier2"], ...))], ...)),
+        lambda: schema(parts=(many(part(position=(Literal["oem", "tier1", "tier2"], ...))), ...)),
         'parts[].position: the value "tier2" is new',
     ),
     "a nested null is gone": (
-        lambda: schema(parts=(list[part(until=(date, date(2026, 1, 1)))], ...)),
+        lambda: schema(parts=(many(part(until=(date, date(2026, 1, 1)))), ...)),
         "parts[].until: null is no longer",
     ),
     "a part behind null is changed": (lambda: schema(one=(part(since=(int, ...)) | None, None)), "one.since: "),
     "a value of a mapping is changed": (
-        lambda: schema(by_place=(dict[str, part(since=(int, ...))], ...)),
+        lambda: schema(by_place=(GenericAlias(dict, (str, part(since=(int, ...)))), ...)),
         "by_place{}.since: ",
     ),
     "one of two kinds is changed": (
@@ -124,12 +131,12 @@ HARMLESS: dict[str, Callable[[], dict[str, Any]]] = {
     "a new field with a default": lambda: schema(more=(int, 0)),
     "a new nullable field with a default": lambda: schema(more=(str | None, None)),
     "a new list with a default": lambda: schema(more=(list[Part], [])),
-    "a new nested field with a default": lambda: schema(parts=(list[part(weight=(int, 1))], ...)),
+    "a new nested field with a default": lambda: schema(parts=(many(part(weight=(int, 1))), ...)),
     "a better description": lambda: schema(day=(Annotated[date, Field(description="the first day")], ...)),
     "another order of fields": lambda: create_model("Planted", **dict(reversed(FIELDS.items()))).model_json_schema(),
     "another order of an enum": lambda: schema(category=(Literal["affiliate", "associate"], ...)),
     "another order of kinds": lambda: schema(either=(Annotated[str, Field(max_length=3)] | int, ...)),
-    "another name of a nested model": lambda: schema(parts=(list[create_model("Renamed", __base__=Part)], ...)),
+    "another name of a nested model": lambda: schema(parts=(many(create_model("Renamed", __base__=Part)), ...)),
     "references put in their place": lambda: inlined(schema()),
 }
 

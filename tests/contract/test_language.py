@@ -42,7 +42,7 @@ def free_texts(annotation: Any, metadata: tuple[Any, ...] = ()) -> list[str]:
     if annotation in (int, bool, date, datetime, UUID, type(None)):
         return []
     if annotation is str:
-        patterns = [mark.pattern for mark in metadata if isinstance(mark, StringConstraints) and mark.pattern]
+        patterns = [str(mark.pattern) for mark in metadata if isinstance(mark, StringConstraints) and mark.pattern]
         bounded = any(
             p.startswith("^") and p.endswith("$") and not re.search(r"[*+] ?|\{\d*,\}|[. ]", bare(p)) for p in patterns
         )

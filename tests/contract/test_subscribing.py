@@ -113,7 +113,7 @@ async def publisher(service_settings: SettingsFor, kafka: Kafka) -> AsyncIterato
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(30):
         while not server.started:
-            assert not serving.done(), await serving
+            assert not serving.done()
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Publisher(
@@ -205,7 +205,7 @@ async def test_curl_reads_the_feed(publisher: Publisher) -> None:
     assert {each["type"] for each in json.loads(await publisher.shell(states))} <= {
         "org.cumulo.membership.OrganizationState.v1"
     }
-    refused = publisher.environment | {"TOKEN": "another"}
+    refused = {**publisher.environment, "TOKEN": "another"}
     with pytest.raises(AssertionError, match="403"):
         await Publisher(publisher.service, refused).shell(feed)
 

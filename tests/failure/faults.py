@@ -20,6 +20,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from shared.messaging import apply, consumer, relay, settling
 from shared.messaging.apply import Applier, Outcome
 from shared.messaging.cloudevents import Received
+from shared.messaging.publisher import awake_clock
 from shared.messaging.relay import Relay
 
 
@@ -150,7 +151,7 @@ def delete_before_send(moment: Moment) -> None:
     """Rows leave the outbox in a commit before they are sent; the process dies between the two."""
 
     async def batch(self: Any, connection: Any) -> int:
-        self._publisher.deadline = relay.awake_clock() + self._settings.relay_deadline_seconds
+        self._publisher.deadline = awake_clock() + self._settings.relay_deadline_seconds
         await connection.execute("BEGIN; SELECT pg_advisory_xact_lock(relay_lock())")
         rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch, [])
         if not rows:
@@ -174,7 +175,7 @@ def relay_unlocked(held: Path) -> None:
         return True
 
     async def batch(self: Any, connection: Any) -> int:
-        self._publisher.deadline = relay.awake_clock() + 60
+        self._publisher.deadline = awake_clock() + 60
         rows = await connection.fetch(relay.OLDEST, self._process, self._settings.relay_batch, [])
         if not rows:
             return 0

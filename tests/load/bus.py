@@ -85,17 +85,17 @@ async def latency(at: Ground, say: Say, rounds: int = 3, rate: int = RATE) -> No
     for n in range(rounds):
         bare = await _bare_hop(at, await extra_topic(at, f"raw.hop{rate}-{n}"), rate)
         received, effect = await _through_the_bus(at, rate, n)
-        row = []
+        row: list[float] = []
         for name, values in (("bare hop", bare), ("commit -> received", received), ("commit -> effect", effect)):
             p50, p99 = quantile(values, 0.5) * 1000, quantile(values, 0.99) * 1000
             row += [p50, p99]
             say(f"latency at {rate}/s, {name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
         figures.append(row)
-    p50 = [median([r[i] / r[0] for r in figures]) for i in (2, 4)]
-    p99 = [median([r[i] / r[1] for r in figures]) for i in (3, 5)]
+    ratios50 = [median([r[i] / r[0] for r in figures]) for i in (2, 4)]
+    ratios99 = [median([r[i] / r[1] for r in figures]) for i in (3, 5)]
     say(
-        f"latency at {rate}/s, median of {rounds}: received p50 {p50[0]:.1f}x p99 {p99[0]:.1f}x (goal 2x);"
-        f" effect p50 {p50[1]:.1f}x p99 {p99[1]:.1f}x (goal 3x)"
+        f"latency at {rate}/s, median of {rounds}: received p50 {ratios50[0]:.1f}x p99 {ratios99[0]:.1f}x (goal 2x);"
+        f" effect p50 {ratios50[1]:.1f}x p99 {ratios99[1]:.1f}x (goal 3x)"
     )
 
 

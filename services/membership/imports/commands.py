@@ -44,12 +44,37 @@ class RowResult(NamedTuple):
     changes: dict[str, tuple[Any, Any]] | None = None
 
 
-async def import_entries(
-    unit: Unit, now: Circumstances, entries: Sequence[Entry], known: Known, *, dry_run: bool
-) -> list[RowResult]:
-    """Takes over these rows. `known` is the layer of this part: to be kept by the caller after the commit.
+def drafted(entries: Sequence[Entry], now: Circumstances, *, dry_run: bool) -> list[Plan | None]:
+    """What each row does if it means nobody in the register, written out for the outbox; None for a refused one.
 
-    A unique violation means that somebody else registered the same at the same time: to be done again.
+    Needs no connection and nothing of the parts before, so that it is done while those are saved.
+    """
+    drafts: list[Plan | None] = []
+    for entry in entries:
+        draft = None if entry.reasons or not entry.name_key else _planned(entry, now)
+        if draft is not None and not dry_run:
+            draft.written = rows_of(_records(draft))
+            draft.organization_facts = draft.membership_facts = []  # thousands of models kept would cost as much again
+        drafts.append(draft)
+    return drafts
+
+
+def _planned(
+    entry: Entry, now: Circumstances, organization: Organization | None = None, membership: Membership | None = None,
+    representatives: Sequence[Person] = (),
+) -> Plan:  # fmt: skip
+    ids = Ids(uuid_utils.uuid7(), uuid_utils.uuid7(), uuid_utils.uuid7())
+    return planned(entry, organization, membership, representatives, ids, now)
+
+
+async def import_entries(
+    unit: Unit, now: Circumstances, entries: Sequence[Entry], drafts: Sequence[Plan | None], known: Known, *,
+    dry_run: bool,
+) -> list[RowResult]:  # fmt: skip
+    """Takes over these rows; `drafts` are theirs, or None where none was made ahead.
+
+    `known` is the layer of this part: to be kept by the caller after the commit. A unique violation means that
+    somebody else registered the same at the same time: to be done again.
     """
     if not dry_run:
         await unit.connection.execute(ONE_IMPORT_AT_A_TIME)
@@ -64,9 +89,12 @@ async def import_entries(
     matches = [_meant(entry, known) for entry in entries]
     stored = await _Stored.of(unit, now, {m.id for m in matches if m is not None and m.id is not None}, dry_run)
     await unit.connection.execute(PLAN_MODE, "auto")
-    plans = [_plan(entry, match, stored, now, known) for entry, match in zip(entries, matches, strict=True)]
+    plans = [
+        _plan(entry, match, draft, stored, now, known)
+        for entry, match, draft in zip(entries, matches, drafts, strict=True)
+    ]
     if not dry_run:
-        await _save(unit, [plan for plan in plans if plan.outcome in ("new", "changed")])
+        await _save(unit, [plan for plan in plans if plan.outcome in ("new", "changed")], now)
     return [_result(plan) for plan in plans]
 
 
@@ -97,7 +125,9 @@ def _meant(entry: Entry, known: Known) -> Match | None:
     return match if match.id is not None else None
 
 
-def _plan(entry: Entry, match: Match | None, stored: _Stored, now: Circumstances, known: Known) -> Plan:
+def _plan(
+    entry: Entry, match: Match | None, draft: Plan | None, stored: _Stored, now: Circumstances, known: Known
+) -> Plan:
     # once more: an earlier row of this part may have made the organisation
     match = match or known.meant_by(entry)
     if match.reason is not None:
@@ -112,11 +142,13 @@ def _plan(entry: Entry, match: Match | None, stored: _Stored, now: Circumstances
         known.touch(match.id, entry)
     if entry.reasons:
         return Plan(entry, "refused")
-    ids = Ids(uuid_utils.uuid7(), uuid_utils.uuid7(), uuid_utils.uuid7())
-    id_ = match.id
-    organization = stored.organizations.get(id_) if id_ is not None else None
-    membership = stored.memberships.get(id_) if id_ is not None else None
-    plan = planned(entry, organization, membership, stored.people.get(id_, []) if id_ is not None else [], ids, now)
+    if match.id is None:
+        plan = draft or _planned(entry, now)
+    else:
+        plan = _planned(
+            entry, now, stored.organizations.get(match.id), stored.memberships.get(match.id),
+            stored.people.get(match.id, ()),
+        )  # fmt: skip
     if plan.organization is not None and plan.organization_is_new:
         made = plan.organization
         known.add(Candidate(made.id, made.country, made.tax_number, entry.name_key, made.state))
@@ -142,16 +174,17 @@ def _result(plan: Plan) -> RowResult:
     )
 
 
-async def _save(unit: Unit, plans: Sequence[Plan]) -> None:
+async def _save(unit: Unit, plans: Sequence[Plan], now: Circumstances) -> None:
     if not plans:
         return
     new = [plan for plan in plans if plan.organization_is_new]
     if new:
         distinct = await organization_commands.with_distinct_slugs(unit, [_organization(plan) for plan in new])
         for plan, organization in zip(new, distinct, strict=True):
-            plan.organization = organization
+            if plan.organization is not organization:
+                _rename(plan, organization, now)
     # what is to be published is written out while the database takes the rows
-    written = asyncio.create_task(asyncio.to_thread(_written, unit, plans))
+    written = asyncio.create_task(asyncio.to_thread(_written, plans))
     try:
         await _save_rows(unit, plans)
     except BaseException:
@@ -160,8 +193,19 @@ async def _save(unit: Unit, plans: Sequence[Plan]) -> None:
     await put(unit, await written)
 
 
-def _written(unit: Unit, plans: Sequence[Plan]) -> list[Row]:
-    return rows_of(unit, [item for plan in plans for item in _records(plan)])
+def _written(plans: Sequence[Plan]) -> list[Row]:
+    rows: list[Row] = []
+    for plan in plans:
+        rows += rows_of(_records(plan)) if plan.written is None else plan.written
+    return rows
+
+
+def _rename(plan: Plan, organization: Organization, now: Circumstances) -> None:
+    """It gets another slug, which stands in its state: what was written out ahead is made anew, under the same ids."""
+    if plan.written is not None and plan.ids is not None:
+        again = planned(plan.entry, None, None, (), plan.ids, now)
+        plan.organization_facts, plan.membership_facts = again.organization_facts, again.membership_facts
+    plan.organization, plan.written = organization, None
 
 
 async def _save_rows(unit: Unit, plans: Sequence[Plan]) -> None:

@@ -6,9 +6,13 @@ from uuid import UUID
 
 from shared.postgres.pool import Connection
 
-MEMBER_IDS = "SELECT organization_id FROM membership WHERE cluster_id = $1 AND standing IN ('active', 'grace')"
-MEMBERS_NAMED = """
-SELECT id, trade_name, tax_number FROM organization WHERE id = ANY ($1::uuid[]) ORDER BY sort_key, id
+ABSENT = """
+SELECT o.id, o.trade_name, o.tax_number FROM organization o
+WHERE o.id IN (
+    SELECT organization_id FROM membership WHERE cluster_id = $1 AND standing IN ('active', 'grace')
+    EXCEPT SELECT unnest($2::uuid[])
+)
+ORDER BY o.sort_key, o.id
 """
 
 
@@ -22,6 +26,4 @@ class Absent(NamedTuple):
 
 async def absent_from(connection: Connection, cluster_id: UUID, named: Collection[UUID]) -> list[Absent]:
     """Members in force of a cluster that are not among these organisations, by name."""
-    rows = await connection.fetch(MEMBER_IDS, cluster_id)
-    absent = [row["organization_id"] for row in rows if row["organization_id"] not in named]
-    return [Absent(*row) for row in await connection.fetch(MEMBERS_NAMED, absent)] if absent else []
+    return [Absent(*row) for row in await connection.fetch(ABSENT, cluster_id, list(named))]

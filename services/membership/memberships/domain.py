@@ -150,7 +150,10 @@ def taken_over(
     Raises `AlreadyMember` and `BeforeTheLastStep` (a register that is older than its resignation).
     """
     if present is None:
-        present = Membership(id_, organization_id, cluster_id, category, "approved", None, None, None, None, (), 0)
+        after = Membership(
+            id_, organization_id, cluster_id, category, "active", None, None, on, None, (Band(category, on),), 1
+        )
+        return after, [_activation(after, "import", announce)]
     _refuse_while_in_force(present)
     return _in_force(present, category, on, "import", announce)
 
@@ -188,8 +191,13 @@ def _in_force(present: Membership, category: Category, on: date, origin: Origin,
         present.id, present.organization_id, present.cluster_id, category, "active", present.applied_on,
         present.approved_on, on, None, (*present.bands, Band(category, on)), present.version + 1,
     )  # fmt: skip
-    fact = MembershipActivated(**_names(after), category=category, origin=origin, announce=announce)
-    return after, [Decided(fact, on)]
+    return after, [_activation(after, origin, announce)]
+
+
+def _activation(after: Membership, origin: Origin, announce: bool) -> Decided:
+    assert after.since is not None
+    fact = MembershipActivated(**_names(after), category=after.category, origin=origin, announce=announce)
+    return Decided(fact, after.since)
 
 
 def _open_band(present: Membership) -> Band:

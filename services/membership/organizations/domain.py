@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
@@ -72,7 +73,7 @@ class Organization:
 
     def dated(self) -> list[DatedPosition]:
         """Its positions as contracts write them."""
-        return [DatedPosition(position=p.position, since=p.since, until=p.until) for p in self.positions]
+        return [_dated(p.position, p.since, p.until) for p in self.positions]
 
     def published(self) -> OrganizationState:
         """The record for the state topic; without the tax number."""
@@ -87,6 +88,17 @@ class Organization:
             city=self.city,
             positions=self.dated(),
         )
+
+
+@lru_cache(maxsize=4096)
+def _dated(position: ChainPosition, since: date, until: date | None) -> DatedPosition:
+    """Frozen and repeated thousands of times in a register: made once."""
+    return DatedPosition(position=position, since=since, until=until)
+
+
+@lru_cache(maxsize=4096)
+def _held(positions: frozenset[ChainPosition], since: date) -> tuple[Position, ...]:
+    return tuple(Position(position, since) for position in POSITIONS if position in positions)
 
 
 class Candidate(NamedTuple):
@@ -125,9 +137,9 @@ def registered(
     """
     comparable(legal_name)
     trade = trade_name or without_legal_form(legal_name)
-    dated = tuple(Position(position, on) for position in POSITIONS if position in positions)
+    held = _held(frozenset(positions), on)
     organization = Organization(
-        id_, slug_of(trade), legal_name, trade, type_, country, state, city, tax_number, dated, 1
+        id_, slug_of(trade), legal_name, trade, type_, country, state, city, tax_number, held, 1
     )
     fact = OrganizationRegistered(
         organization_id=id_, type=type_, country=country, state=state, positions=organization.dated()

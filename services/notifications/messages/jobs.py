@@ -17,6 +17,7 @@ from services.notifications.messages import commands
 from services.notifications.subjects.views import Known, render
 from services.notifications.transport import Outlet, SenderUnusable, compose, outlet
 from shared.postgres.pool import TRANSIENT
+from shared.postgres.values import day_in
 from shared.runtime.service import Service
 from shared.runtime.tracing import SpanKind
 
@@ -96,9 +97,14 @@ def _log_fault(service: Service, event: str, id_: UUID, error: Exception) -> Non
 
 
 def _mail(service: Service, row: dict[str, Any]) -> EmailMessage | None:
-    known = Known(row["person"], row["organization"], row["cluster"], row["category"], row["effective"])
+    settings = service.settings
+    known = Known(
+        row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
+        begins_later=row["effective"] > day_in(row["zone"], row["created_at"]),
+        answered=settings.mail_reply_to is not None,
+    )  # fmt: skip
     rendered = render(row["subject"], row["language"], known)
     return compose(
-        row["id"], rendered, name=row["person"], address=row["mail"], sender=service.settings.mail_sender,
-        at=row["created_at"], language=row["language"],
+        row["id"], rendered, name=row["person"], address=row["mail"], sender=settings.mail_sender,
+        reply_to=settings.mail_reply_to, at=row["created_at"], language=row["language"],
     )  # fmt: skip

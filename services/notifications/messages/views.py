@@ -32,7 +32,7 @@ WHERE n.open_until > $1 AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_i
 """
 TO_SEND = """
 SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
-       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster
+       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster, c.zone
 FROM message m
 JOIN notice n ON n.id = m.notice_id
 JOIN person p ON p.person_id = m.person_id AND p.organization_id = n.organization_id

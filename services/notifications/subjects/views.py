@@ -21,13 +21,15 @@ _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a template may say."""
+    """What a template may say. `begins_later`: the day lies ahead; `answered`: an answer to the mail is read."""
 
     person: str
     organization: str
     cluster: str
     category: str
     effective: date
+    begins_later: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def render(subject: str, language: str, known: Known) -> Rendered:
         "cluster": _line(known.cluster),
         "category": CATEGORIES[language].get(known.category, known.category),
         "effective": format_date(known.effective, format="long", locale=language),
+        "begins_later": known.begins_later,
+        "answered": known.answered,
     }
     title, _, text = _template(subject, language, "txt").render(words).partition("\n")
     html = _INLINER.inline(_template(subject, language, "html").render(words, title=title.strip()))

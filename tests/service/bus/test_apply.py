@@ -36,7 +36,7 @@ async def settle(database: Database, effects: Effects, items: Sequence[Received]
         total.skipped += done.skipped
         total.outdated += done.outdated
         total.parked += done.parked
-        total.first_parked += done.first_parked
+        total.keys_parked += done.keys_parked
     return total
 
 
@@ -111,10 +111,10 @@ async def test_a_refused_event_is_parked_with_the_later_ones_of_its_key_and_noth
     assert [key for key, _ in waiting] == [str(bad), str(bad)]
     assert "version 2 is refused" in (waiting[0][1] or "")
     assert waiting[1][1] is None
-    assert len(done.first_parked) == 1
+    assert done.keys_parked == 1
     # a later batch finds the key held, and what was parked is in the inbox like all else
     again = await settle(reporting, effects, [item(activated(bad), bad, 4), *batch])
-    assert (again.parked, again.duplicates) == (1, len(batch))
+    assert (len(again.parked), again.duplicates) == (1, len(batch))
     assert len(await parked(reporting, effects)) == 3
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import structlog
 import uuid_utils.compat as uuid_utils
 from aiokafka import AIOKafkaProducer
 from faststream import AckPolicy
@@ -206,6 +207,34 @@ async def test_metrics_and_lag_tell_what_was_done(
 
 async def _lag_is(consumer: Any, expected: int) -> bool:
     return bool(await consumer.lag() == expected)
+
+
+async def test_every_event_that_is_set_aside_leaves_a_line_that_finds_it_again(
+    run_service: Run, kafka_settings: MakeSettings, effects: Effects, reporting: Database
+) -> None:
+    key = uuid_utils.uuid7()
+    effects.refused = {(str(key), 1)}
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    records = [raw(activated(key), key, version) for version in (1, 2)]
+    for record in records:
+        record[3].append(("ce_traceparent", trace))
+    with structlog.testing.capture_logs() as lines:
+        await run_service(definition(effects), relay_enabled=False)
+        await produce(kafka_settings("reporting"), *records)
+        await until(lambda: len([line for line in lines if line["event"] == "event.parked"]) == 2)
+    first, second = (line for line in lines if line["event"] == "event.parked")
+    ids = [dict(record[3])["ce_id"] for record in records]
+    assert [line["id"].encode() for line in (first, second)] == ids
+    numbers = await reporting.pool.fetch("SELECT number FROM parked WHERE key = $1 ORDER BY number", str(key))
+    assert [line["number"] for line in (first, second)] == [row["number"] for row in numbers]
+    assert "version 1 is refused by the test" in first["reason"]
+    assert "waits behind" in second["reason"]
+    for line in (first, second):
+        assert (line["key"], line["topic"], line["cause"], line["trace"]) == (
+            str(key), "membership.membership", "test", trace.decode()
+        )  # fmt: skip
+        assert line["type"] == "org.cumulo.membership.MembershipActivated.v1"
+        assert line["offset"] >= 0
 
 
 def test_a_replica_keeps_its_place_in_the_group_by_its_name() -> None:

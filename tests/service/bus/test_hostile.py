@@ -60,7 +60,7 @@ async def test_a_key_that_no_index_could_hold_is_set_aside(reporting: Database, 
     good, key = uuid_utils.uuid7(), uuid_utils.uuid7()
     done = await settle(reporting, effects, [with_key(raw(person(key), key, 1), huge), item(person(good), good, 1)])
     assert len(await effects.rows(reporting.pool, good)) == 1
-    assert done.parked == 1
+    assert len(done.parked) == 1
     [(_, reason)] = await parked(reporting, effects)
     assert "key" in (reason or "")
 

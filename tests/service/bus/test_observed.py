@@ -1,21 +1,27 @@
 """What an operator sees: one trace from commit to effect, log lines with cause, metrics, health and readiness."""
 
+import asyncio
 import io
 from collections.abc import Callable, Sequence
 
+import asyncpg
 import orjson
 import pytest
 import structlog
 import uuid_utils.compat as uuid_utils
+from aiokafka.errors import KafkaError
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.contracts.membership import MembershipActivated
+from shared.http import edge
+from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.events import Consumer, Event
 from shared.messaging.outbox import Record, record
+from shared.messaging.relay import Relay
 from shared.postgres.pool import Database, Unit
 from shared.runtime import logging
-from shared.runtime.service import Definition, running
+from shared.runtime.service import Definition, Service, running
 from shared.runtime.settings import Settings
 from shared.runtime.tracing import Tracing, current_traceparent
 from tests.conftest import ClientFor
@@ -84,6 +90,40 @@ async def test_every_service_tells_its_health_readiness_and_metrics_without_a_to
                  "cumulo_applied_total", "cumulo_duplicates_total", "cumulo_skipped_total", "cumulo_parked_total",
                  "cumulo_event_age_seconds", "cumulo_pool_connections", "cumulo_http_seconds"):  # fmt: skip
         assert f"# TYPE {name}" in metrics, name
+    assert "-1 unknown, as always on the embedded broker" in metrics
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),  # a server that has just said its end
+        asyncpg.UndefinedTableError('relation "outbox" does not exist'),
+        KafkaError("coordinator not known"),
+        LookupError("a fault of ours"),
+        None,
+    ],
+    ids=lambda trouble: type(trouble).__name__ if trouble else "never answers",
+)
+async def test_one_part_that_cannot_be_measured_costs_no_other_number(
+    client_for: ClientFor, effects: Effects, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None
+) -> None:
+    async def fails(_: Relay) -> None:
+        if trouble is not None:
+            raise trouble
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Relay, "measure", fails)
+    monkeypatch.setattr(edge, "MEASURE_SECONDS", 0.1)
+    client = await client_for("reporting", relay_enabled=True)  # at an address where nothing listens
+    service: Service = client.service  # type: ignore[attr-defined]
+    service.consumers.append(ConsumerLoop(service, effects.consumer()))
+    with structlog.testing.capture_logs() as lines:
+        answer = await client.get("/reporting/metrics")
+    assert answer.status_code == 200
+    assert f'cumulo_consumer_lag{{consumer="{effects.name}"}} -1.0' in answer.text
+    assert f'cumulo_parked_waiting{{consumer="{effects.name}"}} 0.0' in answer.text
+    [line] = [line for line in lines if line["event"] == "metrics.not_measured"]
+    assert line["part"] == "Relay"
 
 
 async def test_a_service_whose_kafka_is_away_is_alive_and_not_ready(client_for: ClientFor) -> None:

@@ -41,9 +41,9 @@ async def test_successors_do_not_take_the_lead_from_one_another_for_ever(
     )
     await database.pool.execute(VANISHED, uuid_utils.uuid7())
     [key] = await write(database)
-    first = await run_service(Definition("membership"), replica="one", relay_deadline_seconds=2.0)
+    first = await run_service(Definition("membership"), replica="one", relay_deadline_seconds=1.0)
     await until(lambda: _is(database, "one"))
-    await run_service(Definition("membership"), replica="two", relay_deadline_seconds=2.0)
+    await run_service(Definition("membership"), replica="two", relay_deadline_seconds=1.0)
     async with asyncio.timeout(15):
         assert [r.key.decode() for r in await read(first.settings, TOPIC, 1)] == [key]
 

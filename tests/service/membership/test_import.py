@@ -227,6 +227,21 @@ async def test_rows_that_mean_the_same_are_told_with_the_first_row(register: Reg
     assert "the same organisation as row 2" in result.rows[2].reasons[0]
 
 
+async def test_organisations_of_one_name_get_slugs_of_their_own_in_table_and_state(register: Register) -> None:
+    result = await register.take(*(f"Moldes {register.mark};;;;;{state};;;;;" for state in ("Jalisco", "Sonora", "NL")))
+    assert outcomes(result) == ["new"] * 3
+    slugs = set()
+    for row in result.rows:
+        assert await register.records(row.organization_id) == [
+            ("OrganizationRegistered", 1), ("OrganizationState", 1), ("MembershipActivated", 1), ("StandingState", 1),
+        ]  # fmt: skip
+        stored = await register.value("SELECT slug FROM organization WHERE id = $1", row.organization_id)
+        published = "SELECT payload->>'slug' FROM outbox WHERE aggregateid = $1 AND type LIKE '%OrganizationState%'"
+        assert await register.value(published, str(row.organization_id)) == stored
+        slugs.add(stored)
+    assert len(slugs) == 3
+
+
 async def test_the_same_rows_in_different_parts_are_told_too(register: Register) -> None:
     rows = [f"Moldes {n} {register.mark};;;;;Jalisco;;;;;" for n in range(7)]
     result = await register.take(*rows, *rows, chunk_rows=3)

@@ -17,20 +17,7 @@ from shared.contracts.membership import PersonState
 from shared.postgres.pool import Database
 from shared.runtime.service import Service
 from tests.service.bus.records import item
-from tests.service.notifications.test_delivery import (
-    NOW,
-    Clock,
-    Scene,
-    Sink,
-    clock,
-    send_all,
-    sender,
-    sink,
-    state_of,
-    take,
-)  # fmt: skip
-
-__all__ = ["clock", "sender", "sink"]
+from tests.service.notifications.world import NOW, Clock, Scene, SenderFor, Sink, send_all, state_of, take
 
 MINUTE = timedelta(minutes=1)
 
@@ -46,7 +33,7 @@ async def mails_counted(service: Service) -> dict[str, float]:
 
 @pytest.mark.parametrize("where", ["render", "send", "begin_attempt", "settle_message"])
 async def test_a_fault_of_the_program_with_one_message_keeps_no_other_from_going_out(
-    where: str, sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock,
+    where: str, sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     handler, port = sink
@@ -80,7 +67,7 @@ async def test_a_fault_of_the_program_with_one_message_keeps_no_other_from_going
 
 
 async def test_a_sender_that_is_no_address_ends_no_message(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -117,7 +104,7 @@ async def hanging_up(after: bytes) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("after", ["EHLO", "MAIL", "RCPT", "DATA", "SUBJECT:", "."])
 async def test_a_server_that_hangs_up_in_the_middle_gets_it_a_minute_later(
-    after: str, sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    after: str, sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -136,7 +123,7 @@ async def test_a_server_that_hangs_up_in_the_middle_gets_it_a_minute_later(
 
 
 async def test_a_server_that_comes_back_gets_each_mail_once_and_when_it_is_due(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scenes = [Scene() for _ in range(3)]
@@ -157,7 +144,7 @@ async def test_a_server_that_comes_back_gets_each_mail_once_and_when_it_is_due(
 
 
 async def test_addresses_that_cannot_be_written_fail_for_good_between_others_that_go_out(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     bad = [Scene(mail=mail) for mail in ("a b@x", "nobody", "@", "a@x\nBcc: b@firma.example", "a@x\r\n.\r\n", "ñ@x")]
@@ -175,7 +162,7 @@ async def test_addresses_that_cannot_be_written_fail_for_good_between_others_tha
 
 
 async def test_two_people_who_share_an_address_are_written_to_one_by_one(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     one = Scene()
@@ -187,7 +174,7 @@ async def test_two_people_who_share_an_address_are_written_to_one_by_one(
 
 
 async def test_who_speaks_for_another_organization_by_now_is_not_told_about_the_old_one(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     scene, elsewhere = Scene(), Scene()
@@ -208,7 +195,12 @@ async def test_who_speaks_for_another_organization_by_now_is_not_told_about_the_
 
 @pytest.mark.parametrize(("late", "greeted"), [(timedelta(days=2), 1), (NEWS_FOR + timedelta(days=1), 0)])
 async def test_an_outage_costs_nobody_a_greeting_and_a_topic_read_from_its_beginning_greets_nobody(
-    late: timedelta, greeted: int, sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    late: timedelta,
+    greeted: int,
+    sender: SenderFor,
+    sink: tuple[Sink, int],
+    databases: dict[str, Database],
+    clock: Clock,
 ) -> None:
     handler, port = sink
     scene = Scene()

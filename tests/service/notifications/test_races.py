@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -16,20 +15,7 @@ from shared.postgres.pool import Database
 from shared.runtime.service import Service
 from tests.conftest import ClientFor
 from tests.service.bus.records import item, until
-from tests.service.notifications.test_delivery import (
-    NOW,
-    Clock,
-    Scene,
-    Sink,
-    clock,
-    send_all,
-    sender,
-    sink,
-    state_of,
-    take,
-)  # fmt: skip
-
-__all__ = ["clock", "sender", "sink"]
+from tests.service.notifications.world import NOW, Clock, Scene, SenderFor, Sink, send_all, state_of, take
 
 WAITING = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
@@ -66,7 +52,7 @@ async def test_what_two_open_transactions_bring_finds_together(last: str, databa
 
 
 async def test_a_sender_whose_claim_ran_out_leaves_its_messages_to_the_next(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scenes = [Scene() for _ in range(3)]
@@ -81,7 +67,7 @@ async def test_a_sender_whose_claim_ran_out_leaves_its_messages_to_the_next(
 
 
 async def test_a_sender_whose_claim_ran_out_does_not_send_what_another_is_sending(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -97,7 +83,7 @@ async def test_a_sender_whose_claim_ran_out_does_not_send_what_another_is_sendin
 
 
 async def test_a_message_that_waits_for_its_turn_within_a_claim_is_renewed_before_it_goes_out(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     scene = Scene()
     async with sender(mail_port=sink[1]) as service:
@@ -111,7 +97,7 @@ async def test_a_message_that_waits_for_its_turn_within_a_claim_is_renewed_befor
 
 
 async def test_who_is_erased_between_claim_and_sending_gets_no_mail(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -125,7 +111,7 @@ async def test_who_is_erased_between_claim_and_sending_gets_no_mail(
 
 
 async def test_a_message_about_an_erased_organization_ends_instead_of_being_claimed_for_ever(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -140,7 +126,7 @@ async def test_a_message_about_an_erased_organization_ends_instead_of_being_clai
 
 
 async def test_a_sender_that_stops_gives_back_what_it_has_not_begun(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -156,7 +142,7 @@ async def test_a_sender_that_stops_gives_back_what_it_has_not_begun(
 
 
 async def test_a_retry_by_hand_reaches_an_address_that_refused_before(
-    client_for: ClientFor, sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    client_for: ClientFor, sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -175,7 +161,7 @@ async def test_a_retry_by_hand_reaches_an_address_that_refused_before(
 
 
 async def test_a_retry_does_not_double_a_mail_that_is_being_sent(
-    client_for: ClientFor, sender: Any, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
+    client_for: ClientFor, sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database], clock: Clock
 ) -> None:
     scene = Scene()
     client = await client_for("notifications", clock=clock)
@@ -188,7 +174,7 @@ async def test_a_retry_does_not_double_a_mail_that_is_being_sent(
 
 
 async def test_a_refusal_of_us_does_not_suppress_the_address(
-    sender: Any, sink: tuple[Sink, int], databases: dict[str, Database]
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
 ) -> None:
     handler, port = sink
     scene = Scene()

@@ -17,9 +17,7 @@ from shared.runtime.service import Service, running
 from shared.runtime.tracing import Tracing
 from tests.conftest import SettingsFor
 from tests.service.bus.records import until
-from tests.service.notifications.test_delivery import Scene, Sink, clock, sender, sink, take
-
-__all__ = ["clock", "sender", "sink"]
+from tests.service.notifications.world import Scene, SenderFor, Sink, take
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -32,7 +30,7 @@ async def with_loops(settings: Any, tracing: Tracing | None = None) -> AsyncIter
 
 
 async def test_the_loop_sends_what_becomes_due_and_traces_it_to_the_request(
-    service_settings: SettingsFor, sink: tuple[Sink, int], databases: dict[str, Database], sender: Any
+    service_settings: SettingsFor, sink: tuple[Sink, int], databases: dict[str, Database], sender: SenderFor
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -54,7 +52,7 @@ async def test_the_loop_sends_what_becomes_due_and_traces_it_to_the_request(
 
 
 async def test_the_loop_goes_on_after_the_database_was_away(
-    service_settings: SettingsFor, sink: tuple[Sink, int], databases: dict[str, Database], sender: Any
+    service_settings: SettingsFor, sink: tuple[Sink, int], databases: dict[str, Database], sender: SenderFor
 ) -> None:
     handler, port = sink
     scene = Scene()
@@ -68,7 +66,7 @@ async def test_the_loop_goes_on_after_the_database_was_away(
 
 
 async def test_two_whole_services_on_one_folder_leave_one_file_for_each_message(
-    service_settings: SettingsFor, databases: dict[str, Database], sender: Any, tmp_path: Path
+    service_settings: SettingsFor, databases: dict[str, Database], sender: SenderFor, tmp_path: Path
 ) -> None:
     scenes, folder = [Scene() for _ in range(25)], tmp_path / "mail"
     settings = service_settings("notifications", mail_folder=folder)
@@ -78,7 +76,7 @@ async def test_two_whole_services_on_one_folder_leave_one_file_for_each_message(
         unsent = "SELECT count(*) FROM message WHERE state = 'due'"
 
         async def all_sent() -> bool:
-            return await databases["notifications"].pool.fetchval(unsent) == 0
+            return bool(await databases["notifications"].pool.fetchval(unsent) == 0)
 
         await until(all_sent)
     files = sorted(folder.iterdir())

@@ -69,7 +69,9 @@ def test_whatever_names_a_mail_can_be_sent_and_says_them_as_text(person: str, or
     assert max(len(line) for line in content.split(b"\r\n")) <= 998  # RFC 5322, 2.1.1
     read = email.message_from_bytes(content, policy=email.policy.default)
     assert (read["Auto-Submitted"], read["Content-Language"]) == ("auto-generated", "en")
-    html = read.get_body(("html",)).get_content()  # type: ignore[attr-defined]
+    body = read.get_body(("html",))
+    assert body is not None
+    html = body.get_content()
     assert html.count("<p") == RENDERED.html.count("<p")
 
 

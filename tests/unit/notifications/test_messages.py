@@ -78,6 +78,35 @@ def test_the_welcome_reads_in_both_languages(language: str, title: str, words: l
     assert "<style" not in rendered.html
 
 
+@pytest.mark.parametrize(
+    ("language", "title", "words"),
+    [
+        ("es", "A será parte de B", "A formará parte de B como asociado a partir del 1 de enero de 2199"),
+        ("en", "A will be part of B", "A will belong to B as associate from January 1, 2199 on"),
+    ],
+)
+def test_who_joins_on_a_day_ahead_is_not_told_that_they_belong(language: str, title: str, words: str) -> None:
+    rendered = render("welcome", language, Known("Ana", "A", "B", "associate", date(2199, 1, 1), begins_later=True))
+    assert rendered.title == title
+    assert words in rendered.text
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_only_a_mail_whose_answers_are_read_asks_for_one(language: str) -> None:
+    asks = {"es": "Responde a este correo", "en": "Reply to this mail"}[language]
+    for answered in (False, True):
+        rendered = render("welcome", language, Known("Ana", "A", "B", "associate", date(2026, 3, 1), answered=answered))
+        assert (asks in rendered.text, asks in rendered.html) == (answered, answered)
+        reply_to = "Clúster <hola@firma.example>" if answered else None
+        mail = compose(ID, rendered, name="Ana", address="a@b.example", sender="a@b.example", at=NOW,
+                       language=language, reply_to=reply_to)  # fmt: skip
+        assert mail is not None
+        assert mail["Reply-To"] == reply_to
+    with pytest.raises(SenderUnusable, match="mail_reply_to"):
+        compose(ID, rendered, name="Ana", address="a@b.example", sender="a@b.example", at=NOW, language=language,
+                reply_to="nowhere")  # fmt: skip
+
+
 NASTY = [
     "Ana\r\nBcc: all@firma.example",
     '"quoted" <b>bold</b> & co',
@@ -98,7 +127,9 @@ def test_no_name_breaks_a_mail(name: str) -> None:
     assert read["Bcc"] is None
     assert [address.addr_spec for address in read["To"].addresses] == ["ana@firma.example"]
     assert "\n" not in read["Subject"]
-    html = read.get_body(("html",)).get_content()  # type: ignore[attr-defined]
+    body = read.get_body(("html",))
+    assert body is not None
+    html = body.get_content()
     assert "<script" not in html
     assert "<b>bold" not in html
 

@@ -3,6 +3,7 @@
 The header row is looked for among the first rows, since people write titles above and groups of columns.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,6 +76,7 @@ _HEADERS: dict[str, tuple[str, ...]] = {
         "idioma", "lengua", "idioma de contacto", "idioma preferido", "language", "preferred language", "lang",
     ),
 }  # fmt: skip
+_DIGIT = re.compile("[0-9]")
 _BY_HEADER = {header: field for field, headers in _HEADERS.items() for header in headers}
 
 
@@ -99,6 +101,8 @@ class Columns:
 
     def is_header_again(self, cells: Sequence[str]) -> bool:
         """Whether a row repeats the headers: in the other language, or at the top of another page."""
+        if _DIGIT.search("".join(cells)):  # no header has one, and most rows have many
+            return False
         said = [cell for cell in cells if cell.strip()]
         return len(said) > 1 and all(field_of(cell) is not None for cell in said)
 

@@ -82,6 +82,8 @@ class Known:
                 return Match(None)
             return Match(None, "legal_name: the tax number is not in the register, so the row needs a name")
         named = [c for c in self._with_name(entry.name_key) if c.country == entry.country]
+        if not named:
+            return _NOBODY
         if entry.tax_number is None:
             return self._one_of(_in_state(named, entry.state), entry)
         match = self._one_of(_in_state([c for c in named if c.tax_number is None], entry.state), entry)
@@ -104,8 +106,12 @@ class Known:
         return self._by_tax.get((country, number)) or (self._under._with_tax(country, number) if self._under else None)
 
     def _with_name(self, key: str) -> list[Candidate]:
-        under = {c.id: c for c in self._under._with_name(key)} if self._under else {}
-        return list({**under, **self._by_name.get(key, {})}.values())
+        own = self._by_name.get(key)
+        under = self._under._with_name(key) if self._under else []
+        return list({**{c.id: c for c in under}, **own}.values()) if own else under
+
+
+_NOBODY = Match(None)
 
 
 def _in_state(named: list[Candidate], state: str | None) -> list[Candidate]:

@@ -4,6 +4,7 @@ Pure. An empty cell never erases what is stored; a joining date that differs is 
 was in force is history and not a field.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, NamedTuple
@@ -56,6 +57,9 @@ class Plan:
     person: Person | None = None
     person_is_new: bool = False
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    ids: Ids | None = None
+    written: list[Any] | None = None
+    """What is to be published, where that was written out ahead; the facts are let go then."""
 
     def refuse(self, reason: str) -> "Plan":
         """The same row, refused: it does nothing."""
@@ -67,12 +71,12 @@ def planned(
     entry: Entry,
     organization: Organization | None,
     membership: Membership | None,
-    representatives: list[Person],
+    representatives: Sequence[Person],
     ids: Ids,
     now: Circumstances,
 ) -> Plan:
     """Decides one row. The organisation is None when the row makes it."""
-    plan = Plan(entry)
+    plan = Plan(entry, ids=ids)
     try:
         on = entry.since or now.today
         if organization is None:
@@ -154,7 +158,7 @@ def _belong(
 
 
 def _represent(
-    plan: Plan, organization: Organization, representatives: list[Person], ids: Ids, now: Circumstances
+    plan: Plan, organization: Organization, representatives: Sequence[Person], ids: Ids, now: Circumstances
 ) -> None:
     entry = plan.entry
     if entry.mail is None:

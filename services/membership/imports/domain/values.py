@@ -220,6 +220,8 @@ _MAIL_IN_BRACKETS = re.compile(r"<([^<>]+)>")
 
 def mail(text: str) -> tuple[str | None, str | None]:
     """An address and a warning: of several the first is taken; one that is none gives None."""
+    if len(text) <= 254 and "/" not in text and _MAIL.match(text):
+        return text, None
     if match := _MAIL_IN_BRACKETS.search(text):
         text = match[1]
     addresses = [part for part in re.split(r"[;,\s/]+", text.removeprefix("mailto:")) if part]
@@ -237,6 +239,8 @@ def same_but_shouted(new: str, old: str) -> bool:
 
 def is_total(text: str) -> bool:
     """Whether a row that begins with this sums up others."""
+    if text.isascii() and not _SUM.search(text):  # nearly all: no need to make it plain
+        return False
     plain = _plain(text)
     return plain in _TOTALS or plain.startswith(("total de ", "total of ", "total general", "grand total"))
 
@@ -248,6 +252,7 @@ def is_note(text: str) -> bool:
 
 _NOTES = frozenset({"nota", "notas", "fuente", "fuentes", "actualizado", "actualizacion", "elaboro", "note", "notes",
                     "source", "sources", "updated", "as"})  # fmt: skip
+_SUM = re.compile("total|sum", re.IGNORECASE)
 _TOTALS = frozenset({"total", "totales", "totals", "suma", "sum", "subtotal", "subtotales", "gran total"})
 
 __all__ = [
