@@ -4,31 +4,18 @@ A spreadsheet goes in; a mail, a figure, a stream and a fact for everybody come 
 """
 
 import asyncio
-import email
-import email.policy
-import re
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from email.message import EmailMessage
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 import pytest
-from aiosmtpd.controller import Controller
 
-from deploy.local.child import free_port
 from shared.messaging import kafka as defaults
-from shared.messaging.topics import make_topics
-from shared.runtime.settings import SERVICES, Settings
-from tests.conftest import TOKEN, SettingsFor
+from tests.conftest import SettingsFor
 from tests.service.bus.records import until
-from tests.stack import database
 from tests.stack.database import Cluster
-from tests.stack.program import Program, finished
+from tests.stack.network import Network, network_of
 from tests.stack.run import Run
 
 pytestmark = [pytest.mark.requires_real_kafka, pytest.mark.xdist_group("flow")]
@@ -40,97 +27,15 @@ Arneses del Nazas SA de CV;Arneses;empresa;Tier 1;cliente;Jalisco;01/02/2025;;;
 """  # noqa: E501
 
 
-class Sink:
-    """Keeps what an SMTP client delivers."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[str, EmailMessage]] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        assert isinstance(message, EmailMessage)
-        self.mails.append((envelope.rcpt_tos[0], message))
-        return "250 taken"
-
-
-@dataclass
-class Network:
-    """The four running services and what surrounds them."""
-
-    environment: Callable[[str], dict[str, str]]
-    settings: Settings
-    sink: Sink
-    addresses: dict[str, str] = field(default_factory=dict)
-
-    def client(self, service: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.addresses[service], headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20
-        )
-
-    def command(self, *arguments: str) -> dict[str, Any]:
-        environment = self.environment("membership")
-        environment["CUMULO_URLS"] = orjson.dumps(self.addresses).decode()
-        if arguments[0] == "rebuild":
-            environment |= self.environment("reporting") | {"CUMULO_URLS": environment["CUMULO_URLS"]}
-        code, out, errors = finished(*arguments, environment=environment)
-        assert code == 0, errors
-        found: dict[str, Any] = orjson.loads(out) if "--json" in arguments else {"said": out}
-        return found
-
-
 @pytest.fixture(scope="module")
 async def network(
     postgres: Cluster, service_settings: SettingsFor, run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Network]:
     """A database, topics and processes of this module's own."""
     name = f"cumulo_flow_{run.name}"
-    await database.clone(postgres, name)
-    prefix = f"{run.name}.flow."
-    folder = tmp_path_factory.mktemp("flow")
-    settings = service_settings("membership", kafka=True, topic_prefix=prefix, postgres_database=name)
-    await make_topics(settings)
-    sink = Sink()
-    smtp = Controller(sink, hostname="127.0.0.1", port=free_port())
-    smtp.start()
-
-    def environment(service: str) -> dict[str, str]:
-        return {
-            "CUMULO_ENVIRONMENT": "test",
-            "CUMULO_REPLICA": f"flow-{service}",
-            "CUMULO_POSTGRES_HOST": postgres.host,
-            "CUMULO_POSTGRES_PORT": str(postgres.port),
-            "CUMULO_POSTGRES_DATABASE": name,
-            "CUMULO_POSTGRES_PASSWORD": postgres.role_password(f"cumulo_{service}"),
-            "CUMULO_KAFKA": settings.kafka,
-            "CUMULO_TOPIC_PREFIX": prefix,
-            "CUMULO_SERVICE_TOKEN": TOKEN,
-            "CUMULO_LOG_FORMAT": "json",
-            "CUMULO_MAIL_HOST": "127.0.0.1",
-            "CUMULO_MAIL_PORT": str(smtp.port),
-        }
-
-    network = Network(environment, settings, sink)
-    with ExitStack() as stack:
-        stack.callback(smtp.stop)
-        programs = {}
-        for service in SERVICES:
-            log = folder / f"{service}.log"
-            programs[service] = Program("serve", service, "--port", "0", log=log, environment=environment(service))
-            stack.callback(programs[service].end, signal.SIGTERM)
-        for service, program in programs.items():
-            await asyncio.to_thread(program.wait_for, "service.listening")
-            port = re.search(r'"port": (\d+)', program.output)
-            assert port is not None, program.output
-            network.addresses[service] = f"http://127.0.0.1:{port[1]}"
-        for service in SERVICES:
-            async with network.client(service) as client:
-                await until(lambda c=client, s=service: _ready(c, s), 40)  # type: ignore[misc]
-        yield network
-    await database.drop(postgres, name)
-
-
-async def _ready(client: httpx.AsyncClient, service: str) -> bool:
-    return (await client.get(f"/{service}/ready")).status_code == 200
+    settings = service_settings("membership", kafka=True, topic_prefix=f"{run.name}.flow.", postgres_database=name)
+    async with network_of(postgres, settings, tmp_path_factory.mktemp("flow")) as found:
+        yield found
 
 
 async def _value(client: httpx.AsyncClient, expected: int) -> dict[str, Any] | None:
