@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.events.members import store
 from shared.messaging.events import Event
+from shared.postgres.copies import erase, save
 from shared.postgres.pool import Unit
 
 
@@ -37,7 +38,7 @@ async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
 
 
 async def _keep(
-    unit: Unit, events: Sequence[Event], save: str, erase: str, row: Callable[[Any], tuple[Any, ...]]
+    unit: Unit, events: Sequence[Event], saving: str, erasing: str, row: Callable[[Any], tuple[Any, ...]]
 ) -> None:
-    await store.save(unit.connection, save, [row(event.data) for event in events if event.data is not None])
-    await store.erase(unit.connection, erase, [UUID(event.key) for event in events if event.data is None])
+    await save(unit.connection, saving, [row(event.data) for event in events if event.data is not None])
+    await erase(unit.connection, erasing, [UUID(event.key) for event in events if event.data is None])

@@ -1,11 +1,5 @@
 """The tables of the copy: rows written whole, many at once, and erased by key."""
 
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
-
-from shared.postgres.pool import Connection
-
 SAVE_ORGANIZATIONS = """
 INSERT INTO organization (organization_id, slug, legal_name, trade_name, type, country, state, city)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
@@ -29,15 +23,3 @@ ON CONFLICT (membership_id) DO UPDATE SET organization_id = excluded.organizatio
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"
 ERASE_STANDINGS = "DELETE FROM standing WHERE membership_id = ANY ($1::uuid[])"
-
-
-async def save(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Writes rows with one of the `SAVE_…` statements, by ascending key so that two batches never deadlock."""
-    if rows:
-        await connection.execute(statement, *zip(*sorted(rows, key=lambda row: row[0]), strict=True))
-
-
-async def erase(connection: Connection, statement: str, keys: Sequence[UUID]) -> None:
-    """Removes rows with one of the `ERASE_…` statements."""
-    if keys:
-        await connection.execute(statement, sorted(keys))

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import store
 from shared.messaging.events import Event
+from shared.postgres.copies import erase, save
 from shared.postgres.pool import Unit
 
 
@@ -18,8 +19,8 @@ async def keep_people(unit: Unit, events: Sequence[Event]) -> None:
     await messages.take_turn(unit)
     people = [event.data for event in events if event.data is not None]
     rows = [(p.person_id, p.organization_id, p.name, p.mail, p.language) for p in people]
-    await store.save(unit.connection, store.SAVE_PEOPLE, rows)
-    await store.erase(unit.connection, store.ERASE_PEOPLE, _erased(events))
+    await save(unit.connection, store.SAVE_PEOPLE, rows)
+    await erase(unit.connection, store.ERASE_PEOPLE, _erased(events))
     await messages.give_up_for(unit, _erased(events))
     await messages.address(unit, organizations={p.organization_id for p in people})
 
@@ -28,8 +29,8 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
     """Organisations' names."""
     await messages.take_turn(unit)
     rows = [(e.data.organization_id, e.data.trade_name) for e in events if e.data is not None]
-    await store.save(unit.connection, store.SAVE_ORGANIZATIONS, rows)
-    await store.erase(unit.connection, store.ERASE_ORGANIZATIONS, _erased(events))
+    await save(unit.connection, store.SAVE_ORGANIZATIONS, rows)
+    await erase(unit.connection, store.ERASE_ORGANIZATIONS, _erased(events))
     await messages.address(unit, organizations={row[0] for row in rows})
 
 
@@ -38,6 +39,6 @@ async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
     await messages.take_turn(unit)
     data = [event.data for event in events if event.data is not None]
     rows = [(c.cluster_id, c.name, c.slug, c.language, c.zone) for c in data]
-    await store.save(unit.connection, store.SAVE_CLUSTERS, rows)
-    await store.erase(unit.connection, store.ERASE_CLUSTERS, _erased(events))
+    await save(unit.connection, store.SAVE_CLUSTERS, rows)
+    await erase(unit.connection, store.ERASE_CLUSTERS, _erased(events))
     await messages.address(unit, clusters={row[0] for row in rows})

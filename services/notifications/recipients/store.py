@@ -1,11 +1,5 @@
 """Copies of people and of the names that messages need, from membership's states; written whole, erased by key."""
 
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
-
-from shared.postgres.pool import Connection
-
 SAVE_PEOPLE = """
 INSERT INTO person (person_id, organization_id, name, mail, language)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
@@ -25,15 +19,3 @@ ON CONFLICT (cluster_id) DO UPDATE SET name = excluded.name, slug = excluded.slu
 ERASE_PEOPLE = "DELETE FROM person WHERE person_id = ANY ($1::uuid[])"
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"
-
-
-async def save(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Writes rows with one of the `SAVE_…` statements, by ascending key so that two batches never deadlock."""
-    if rows:
-        await connection.execute(statement, *zip(*sorted(rows, key=lambda row: row[0]), strict=True))
-
-
-async def erase(connection: Connection, statement: str, keys: Sequence[UUID]) -> None:
-    """Removes rows with one of the `ERASE_…` statements."""
-    if keys:
-        await connection.execute(statement, sorted(keys))
