@@ -6,7 +6,7 @@ Each says what it did; `--json` where a program reads it. Exit codes: 0 done, 1 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -23,15 +23,17 @@ from services.membership import spreadsheets
 from services.membership.clusters import commands as cluster_commands
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import Cluster
+from services.membership.decisions import is_far_ahead
+from services.membership.import_report import show
 from services.membership.importing import ImportResult, import_members
 from services.membership.spreadsheets import Limits
 from shared.http.inputs import Country, Day, Line, Slug
 from shared.postgres.pool import TRANSIENT, Database, open_database
+from shared.postgres.values import day_in
 from shared.refusal import Refusal
 from shared.runtime.settings import Settings
 
 T = TypeVar("T")
-SHOWN_ROWS = 20
 LARGE_ROWS = 1_000
 
 cluster_app = typer.Typer(no_args_is_help=True, help="The clusters of the network.")
@@ -76,7 +78,10 @@ def add(
     if as_json:
         _print_json(_cluster_json(cluster))
     else:
-        Console().print(f"Founded {cluster.name} ({cluster.slug}), in the network since {cluster.stays[-1].since}.")
+        since = _begins(cluster) + (" on" if _is_ahead(cluster) else "")
+        Console().print(f"Founded {cluster.name} ({cluster.slug}), in the network {since}.", markup=False)
+    if is_far_ahead(joined := cluster.stays[-1].since, _today(cluster)):
+        typer.echo(f"--since: {joined} lies more than a year ahead; is it meant?", err=True)
 
 
 @cluster_app.command("list")
@@ -99,7 +104,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For a program.")
         last = cluster.stays[-1]
         until = f" until {last.until}" if last.until else ""
         table.add_row(cluster.slug, cluster.name, f"{cluster.country}-{cluster.state}", cluster.zone,
-                      f"since {last.since}{until}")  # fmt: skip
+                      f"{_begins(cluster)}{until}")  # fmt: skip
     Console().print(table)
 
 
@@ -116,7 +121,7 @@ def members(
     if as_json:
         _print_json(result.as_json())
     else:
-        _show(result)
+        show(result, Console())
 
 
 async def _import(file: Path, cluster: str, *, dry_run: bool, announce: bool, quiet: bool) -> ImportResult:
@@ -130,11 +135,11 @@ async def _import(file: Path, cluster: str, *, dry_run: bool, announce: bool, qu
         with bar:
             task = bar.add_task(file.name, total=None, visible=False)
 
-            def show(done: int, total: int) -> None:
+            def advance(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total, visible=total >= LARGE_ROWS)
 
             return await import_members(
-                database, content, cluster=cluster, limits=limits, dry_run=dry_run, announce=announce, progress=show
+                database, content, cluster=cluster, limits=limits, dry_run=dry_run, announce=announce, progress=advance
             )
 
 
@@ -146,49 +151,17 @@ def _content(file: Path, limits: Limits) -> bytes:
     return file.read_bytes()
 
 
-def _show(result: ImportResult) -> None:
-    console = Console()
-    counts = result.counts
-    what = "would become of" if result.dry_run else "became of"
-    table = Table(title=f"What {what} the register of {result.cluster}", title_justify="left")
-    for name in counts:
-        table.add_column(name, justify="right")
-    table.add_row(*(f"{count:,}" for count in counts.values()))
-    console.print(table)
-    for title, rows in (
-        ("Refused", [(row, "; ".join(row.reasons)) for row in result.rows if row.outcome == "refused"]),
-        ("Changed", [(row, _changes(row.changes)) for row in result.rows if row.outcome == "changed"]),
-        ("Warnings", [(row, "; ".join(row.warnings)) for row in result.rows if row.warnings]),
-    ):
-        if rows:
-            console.print(f"\n{title}:", style="bold", markup=False)
-            for row, text in rows[:SHOWN_ROWS]:
-                console.print(f"  row {row.number}  {row.name}: {text}", markup=False, highlight=False)
-            _more(console, len(rows))
-    if result.absent:
-        console.print("\nMembers that the file does not name (they stay members):", style="bold")
-        for absent in result.absent[:SHOWN_ROWS]:
-            console.print(f"  {absent.name}", markup=False, highlight=False)
-        _more(console, len(result.absent))
-    if result.ignored_columns:
-        console.print(f"\nColumns not known and left out: {', '.join(result.ignored_columns)}", markup=False)
-    if result.repeated_columns:
-        console.print(f"\nColumns named twice, the first taken: {', '.join(result.repeated_columns)}", markup=False)
+def _begins(cluster: Cluster) -> str:
+    """ "since 2020-09-01", or "from 2150-01-01" for a day ahead."""
+    return f"{'from' if _is_ahead(cluster) else 'since'} {cluster.stays[-1].since}"
 
 
-def _more(console: Console, count: int) -> None:
-    if count > SHOWN_ROWS:
-        console.print(f"  … and {count - SHOWN_ROWS:,} more (all of them with --json)", highlight=False)
+def _is_ahead(cluster: Cluster) -> bool:
+    return cluster.stays[-1].since > _today(cluster)
 
 
-def _changes(changes: dict[str, tuple[Any, Any]] | None) -> str:
-    return "; ".join(f"{name}: {_said(old)} → {_said(new)}" for name, (old, new) in (changes or {}).items())
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(value) or "none"
-    return "nothing" if value is None else str(value)
+def _today(cluster: Cluster) -> date:
+    return day_in(cluster.zone, datetime.now(UTC))
 
 
 def _cluster_json(cluster: Cluster) -> dict[str, Any]:

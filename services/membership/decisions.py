@@ -3,7 +3,7 @@
 Pure. Every aggregate's version rises by one per fact, so that facts are numbered without a gap.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from shared.contracts.base import Fact
@@ -27,3 +27,8 @@ def still_at(version: int, expected: int | None) -> None:
     """Raises `ChangedMeanwhile` when the caller decided on another version than the present one."""
     if expected is not None and version != expected:
         raise ChangedMeanwhile(f"it was changed meanwhile: version {version}, not {expected}", field="If-Match")
+
+
+def is_far_ahead(day: date, today: date) -> bool:
+    """Whether a day that people wrote lies more than a year ahead: more often a slip of the pen than a plan."""
+    return day - today > timedelta(days=366)

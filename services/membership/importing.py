@@ -148,8 +148,10 @@ async def import_members(
                 result.rows += results
                 done += len(part.rows)
                 progress(done, total)
+    if not result.rows:  # or every member would seem to have left
+        raise spreadsheets.EmptyFile(f"the file has no rows below its headers in row {columns.row}")
     async with database.connection() as connection:
-        result.absent = await views.absent_from(connection, found.id, known.touched_ids())
+        result.absent = await views.absent_from(connection, found.id, known.named_ids())
     return result
 
 

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -154,7 +155,28 @@ def _decoded(content: bytes) -> str:
     for encoding in ("utf-8-sig", "cp1252"):
         with contextlib.suppress(UnicodeDecodeError):
             return content.decode(encoding)
+        if encoding == "utf-8-sig" and (text := _mostly_utf8(content)) is not None:
+            return text
     return content.decode("latin-1")
+
+
+def _mostly_utf8(content: bytes) -> str | None:
+    """A text in UTF-8 with "\ufffd" for each bad byte, so that only the rows with one suffer; None for another text.
+
+    Read as Latin-1 every accent of the file would turn into two wrong letters. Letters of Windows-1252 look like
+    UTF-8 by chance only as rare signs (É” is one), so signs that people write count ten times.
+    """
+    text = content.decode("utf-8-sig", "replace")
+    bad = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")
+    valid = len(text) - len(text.encode("ascii", "ignore")) - text.count("\ufffd")
+    written = sum(1 for _ in _WRITTEN.finditer(text))
+    if content.startswith(b"\xef\xbb\xbf") or written * 10 >= bad or valid > bad * 10:
+        return text
+    return None
+
+
+_WRITTEN = re.compile("[\u00a0-\u017f\u2010-\u203a\u20ac]")
+"""Letters of Latin languages, dashes and quotation marks: what UTF-8 writes with more than one byte."""
 
 
 def _delimiter(head: str) -> str:
@@ -173,14 +195,45 @@ def _delimiter(head: str) -> str:
 
 
 def _csv_rows(text: str, delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    number = 0
+    # a long cell is the matter of its row, not of the file; the file's own size bounds it
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    lines = io.StringIO(text, newline="")
+    ended = False
+
+    def end() -> Iterator[str]:
+        nonlocal ended
+        ended = True
+        yield from ()
+
+    reader = csv.reader(chain(lines, end()), delimiter=delimiter)
+    number = start = line = width = 0
     try:
         for number, cells in enumerate(reader, start=1):
+            if ended:  # the reader asks for another line only within quotes
+                raise _left_open(number, "the file ends within the quotation marks of a cell")
+            if reader.line_num - line > 1:  # an open mark also ends at the next one, somewhere below
+                _check_quotes(text[start : lines.tell()], delimiter, number)
+                if len(cells) < width and any("\n" in cell and delimiter in cell for cell in cells):
+                    raise _left_open(number, "it has fewer cells than others, and one that looks like several rows")
+            width = max(width, len(cells))
+            line, start = reader.line_num, lines.tell()
             if any(cells):
                 yield number, cells
     except csv.Error as error:
-        raise NotATable(f"behind row {number} the file is broken: {error}; is a quotation mark left open?") from None
+        raise NotATable(f"behind row {number} the file is broken: {error}") from None
+
+
+def _check_quotes(record: str, delimiter: str, number: int) -> None:
+    """A row of several lines closes every quotation mark at the end of a cell. Raises `NotATable`."""
+    try:
+        for _ in csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        raise _left_open(number, "quotation marks that begin here end in the middle of a cell below") from None
+
+
+def _left_open(number: int, why: str) -> NotATable:
+    return NotATable(f"row {number}: {why}; is a quotation mark left open?")
 
 
 def _too_many(limits: Limits) -> FileTooLarge:

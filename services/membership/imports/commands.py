@@ -11,6 +11,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuid_utils
 
+from services.membership.decisions import is_far_ahead
 from services.membership.imports.domain.entries import Entry
 from services.membership.imports.domain.matching import Known, Match
 from services.membership.imports.domain.planning import Circumstances, Ids, Outcome, Plan, planned
@@ -134,26 +135,32 @@ def _plan(
         entry.reasons.append(match.reason)
     if match.warning is not None:
         entry.warnings.append(match.warning)
+    if entry.since is not None and is_far_ahead(entry.since, now.today):
+        entry.warnings.append(f"since: {entry.since} lies more than a year ahead; is it meant?")
     if match.id is not None and (first := known.touched(match.id)) is not None:
         if entry.said == first.said and not entry.reasons:
             return _repeated(entry, first.row)
         entry.reasons.append(f"it is the same organisation as row {first.row}")
-    elif match.id is not None:
-        known.touch(match.id, entry)
-    if entry.reasons:
-        return Plan(entry, "refused")
-    if match.id is None:
-        plan = draft or _planned(entry, now)
-    else:
-        plan = _planned(
-            entry, now, stored.organizations.get(match.id), stored.memberships.get(match.id),
-            stored.people.get(match.id, ()),
-        )  # fmt: skip
-    if plan.organization is not None and plan.organization_is_new:
+    plan = _decided(entry, match.id, draft, stored, now)
+    if plan.organization is None:  # refused: it claims nothing, or a broken row would stop a good one
+        if match.id is not None:
+            known.name(match.id)
+        return plan
+    if plan.organization_is_new:
         made = plan.organization
         known.add(Candidate(made.id, made.country, made.tax_number, entry.name_key, made.state))
-        known.touch(made.id, entry)
+    known.touch(plan.organization.id, entry)
     return plan
+
+
+def _decided(entry: Entry, meant: UUID | None, draft: Plan | None, stored: _Stored, now: Circumstances) -> Plan:
+    if entry.reasons:
+        return Plan(entry, "refused")
+    if meant is None:
+        return draft or _planned(entry, now)
+    return _planned(
+        entry, now, stored.organizations.get(meant), stored.memberships.get(meant), stored.people.get(meant, ())
+    )
 
 
 def _repeated(entry: Entry, row: int) -> Plan:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,47 @@ async def test_a_register_is_taken_over_and_told(cumulo: Run, tmp_path: Path) ->
     again = await typed(cumulo, "import", "members", str(file), "--cluster", slug)
     assert again.exit_code == 0
     assert "row 3  Roto: tax number: 'ABC' has 3 characters" in again.output
+
+
+async def test_refusals_stand_last_and_warnings_of_one_kind_are_summed_up(cumulo: Run, tmp_path: Path) -> None:
+    slug, mark = await new_cluster(cumulo), uuid.uuid4().hex[:8]
+    letters = "".join(chr(ord("A") + int(c, 16)) for c in mark)[:3]
+    wrong = [f"Uno {n} {mark},{letters}{n:02d}0101AB{letters[0]},," for n in range(10, 30)]
+    rows = [*wrong, f"Mal {mark},,Atlantis,", f"Sola {mark},,,ana at x"]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join(["Empresa,RFC,Estado,Correo", *rows]))
+    done = await typed(cumulo, "import", "members", str(file), "--cluster", slug, "--dry-run")
+    said = " ".join(done.output.split())
+    assert done.output.count("the check digit of") == 3
+    assert "… and 17 more rows with a warning like these (all of them with --json)" in said
+    assert "ana at x" in said
+    assert said.index("Warnings") < said.index("Refused") < said.index("Atlantis")
+    assert "Atlantis" in done.output.rstrip("\n").rsplit("Refused", 1)[1]
+    assert "Columns" not in said[said.index("Refused") :]
+    whole = await typed(cumulo, "import", "members", str(file), "--cluster", slug, "--dry-run", "--json")
+    assert whole.output.count("the check digit of") == 20
+
+
+async def test_a_row_without_a_name_is_printed_without_a_gap(cumulo: Run, tmp_path: Path) -> None:
+    slug = await new_cluster(cumulo)
+    (tmp_path / "a.csv").write_text("Empresa,RFC,Ciudad\n,,León\n")
+    done = await typed(cumulo, "import", "members", str(tmp_path / "a.csv"), "--cluster", slug)
+    assert "row 2: legal_name: the row names nobody" in done.output
+
+
+async def test_a_cluster_that_joins_on_a_day_ahead_is_told_so(cumulo: Run) -> None:
+    slug = f"c-{uuid.uuid4().hex[:10]}"
+    done = await typed(cumulo, "cluster", "add", "N", "--slug", slug, "--state", "Jalisco", "--since", "2150-01-01")
+    said = " ".join(done.output.split())
+    assert f"Founded N ({slug}), in the network from 2150-01-01 on." in said
+    assert "--since: 2150-01-01 lies more than a year ahead; is it meant?" in said
+    listed = " ".join((await typed(cumulo, "cluster", "list")).output.split())
+    assert "from 2150-01-01" in listed
+    soon = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    slug = f"c-{uuid.uuid4().hex[:10]}"
+    done = await typed(cumulo, "cluster", "add", "N", "--slug", slug, "--state", "Jalisco", "--since", soon)
+    assert f"from {soon} on" in " ".join(done.output.split())
+    assert "year ahead" not in done.output
 
 
 async def test_a_file_or_cluster_that_is_refused_is_one_line(cumulo: Run, tmp_path: Path) -> None:

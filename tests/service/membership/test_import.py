@@ -17,7 +17,7 @@ from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
 from services.membership.organizations.domain import TaxNumberTaken
 from services.membership.people.commands import erase_person
-from services.membership.spreadsheets import FileRefused, Limits
+from services.membership.spreadsheets import EmptyFile, FileRefused, Limits
 from shared.postgres.pool import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -268,6 +268,73 @@ async def test_refused_rows_say_why_and_never_stop_the_others(register: Register
     assert "sums up" in reasons[6]
     assert "a note" in reasons[7]
     assert result.counts == {"new": 2, "changed": 0, "same": 0, "refused": 5, "warnings": 2, "absent": 0}
+
+
+async def test_a_refused_row_claims_no_organisation(register: Register) -> None:
+    """The good row is taken whether the organisation is new, known from another cluster or taken over before."""
+    broken = f"Doble {register.mark};{rfc(register.mark)};;;;Atlantis;;;;;"
+    good = f"Doble {register.mark};{rfc(register.mark)};;;;Jalisco;;;;;"
+    third = f"Tercera {register.mark};{rfc(register.mark, 1)};;;;Jalisco;;;;;"
+    assert outcomes(await register.take(broken, good, third)) == ["refused", "new", "new"]
+    again = await register.take(broken, good, third)
+    assert outcomes(again) == ["refused", "same", "same"]
+    assert len(again.rows[0].reasons) == 1
+    async with register.database.unit(actor="test", cause="test", now=NOW) as unit:
+        await found_cluster(unit, name="Other", slug=f"o-{register.mark}", country="MX", state="NLE", zone="UTC")
+    other = Register(register.database, f"o-{register.mark}", register.mark)
+    assert outcomes(await other.take(broken, good, good, chunk_rows=1)) == ["refused", "new", "same"]
+
+
+async def test_a_row_refused_for_a_resignation_leaves_the_organisation_to_a_later_row(register: Register) -> None:
+    name = f"Uno {register.mark}"
+    [made] = (await register.take(f"{name};;;;;;;01/01/2020;;;")).rows
+    membership = await register.value("SELECT id FROM membership WHERE organization_id = $1", made.organization_id)
+    async with register.database.unit(actor="test", cause="test", now=NOW) as unit:
+        await memberships.resign_membership(unit, membership, effective=date(2025, 1, 1))
+    result = await register.take(f"{name};;;;;;;01/01/2020;;;", f"{name};;;;;;;01/02/2026;;;")
+    assert outcomes(result) == ["refused", "changed"]
+
+
+async def test_a_member_in_a_refused_row_is_named_by_the_file(register: Register) -> None:
+    await register.take(f"Uno {register.mark};;;;;;;;;;", f"Dos {register.mark};;;;;;;;;;")
+    result = await register.take(f"Uno {register.mark};;planeta;;;;;;;;", f"Tres {register.mark};;;;;;;;;;")
+    assert outcomes(result) == ["refused", "new"]
+    assert [absent.name for absent in result.absent] == [f"Dos {register.mark}"]
+
+
+async def test_a_row_with_a_bad_byte_is_refused_and_the_others_keep_their_accents(register: Register) -> None:
+    head = f"Razón social,RFC,Ciudad,Notas\nPeñón Compañía {register.mark},,León,\n".encode()
+    bad = f"Caf\xe9 {register.mark},,x,\nDos {register.mark},,y,ni\xf1o\n".encode("latin-1")
+    result = await register.take_bytes(head + bad)
+    assert outcomes(result) == ["new", "refused", "new"]  # what stands in a column nobody knows does no harm
+    assert "cannot be read" in result.rows[1].reasons[0]
+    name = "SELECT legal_name FROM organization WHERE id = $1"
+    assert await register.value(name, result.rows[0].organization_id) == f"Peñón Compañía {register.mark}"
+
+
+async def test_a_cell_of_any_length_refuses_only_its_row(register: Register) -> None:
+    result = await register.take(f"Uno {register.mark};;;;;;;;;;", "x" * 200_000 + ";;;;;;;;;;")
+    assert outcomes(result) == ["new", "refused"]
+    assert result.rows[1].reasons == ("legal_name: has 200000 characters; at most 300",)
+    assert result.rows[1].name == "x" * 59 + "…"
+
+
+@pytest.mark.parametrize("rows", [(), ("", "- ; "), ("Legal name;Tax ID",)])
+async def test_a_file_without_rows_is_refused_and_nobody_is_absent(register: Register, rows: tuple[str, ...]) -> None:
+    await register.take(f"Uno {register.mark};;;;;;;;;;")
+    before = await register.everything()
+    with pytest.raises(EmptyFile, match="no rows below its headers in row 1"):
+        await register.take(*rows)
+    assert await register.everything() == before
+
+
+async def test_a_joining_day_far_ahead_is_taken_with_a_warning(register: Register) -> None:
+    rows = [f"Uno {register.mark};;;;;;;01/01/2199;;;", f"Dos {register.mark};;;;;;;01/03/2027;;;"]
+    for outcome in ("new", "same"):
+        first, second = (await register.take(*rows)).rows
+        assert (first.outcome, second.outcome) == (outcome, outcome)
+        assert first.warnings == ("since: 2199-01-01 lies more than a year ahead; is it meant?",)
+        assert "ahead" not in " ".join(second.warnings)
 
 
 async def test_members_absent_from_the_file_are_listed_and_stay(register: Register) -> None:

@@ -144,6 +144,55 @@ def test_cells_that_hold_no_value(cell: str, why: str) -> None:
     assert why in read(legal_name=cell, city="Zapopan").reasons[0]
 
 
+def test_a_character_that_cannot_be_read_refuses_its_row_and_says_where() -> None:
+    entry = read(legal_name="Caf\ufffd Tostado", city="Zapopan")
+    assert entry.reasons == [
+        "legal_name: a character of 'Caf\ufffd Tostado' cannot be read; mend it, or save the file as CSV UTF-8"
+    ]
+    assert entry.name == "Caf\ufffd Tostado"
+    assert "city: a character" in read(legal_name="Uno", city="Le\ufffdn").reasons[0]
+
+
+def test_a_header_that_cannot_be_read_refuses_the_file_and_names_the_row() -> None:
+    with pytest.raises(NoHeaderRow, match="row 2: a character of the header 'Categor\ufffda' cannot be read"):
+        columns_of([(1, ["Padr\ufffdn"]), (2, ["Empresa", "Categor\ufffda"])])
+    with pytest.raises(NoHeaderRow, match="row 1: a character of the header 'Raz\ufffdn social' cannot be read"):
+        columns_of([(1, ["Raz\ufffdn social", "RFC"]), (2, ["Uno", ""])])
+
+
+@pytest.mark.parametrize("name", ["0", "2", "12.50", "-1", "***", "2026-01-01"])
+@pytest.mark.parametrize("field", ["legal_name", "trade_name"])
+def test_a_name_without_a_letter_is_none(field: str, name: str) -> None:
+    entry = read(**{field: name}, city="Zapopan")
+    assert entry.reasons == [f"{field}: {name!r} has no letter; is it a number, or what a formula gave?"]
+
+
+@pytest.mark.parametrize("name", ["3M", "Ñ", "7-Eleven", "МАЗ", "豊田"])
+def test_a_name_with_a_letter_is_one(name: str) -> None:
+    assert read(legal_name=name, city="Zapopan").reasons == []
+
+
+@pytest.mark.parametrize("size", [303, 200_000])
+def test_a_cell_too_long_is_the_only_reason_and_its_row_keeps_a_short_name(size: int) -> None:
+    entry = read(legal_name="Moldes " + "x" * (size - 7), city="Zapopan")
+    assert entry.reasons == [f"legal_name: has {size} characters; at most 300"]
+    assert entry.name == "Moldes " + "x" * 52 + "…"
+
+
+def test_a_row_that_is_refused_for_its_tax_number_is_recognised_by_it() -> None:
+    entry = read(legal_name="", tax_id="ABC", city="Zapopan")
+    assert entry.name == "ABC"
+    assert len(entry.reasons) == 1
+
+
+def test_a_mail_beside_something_in_brackets_is_taken_with_a_warning() -> None:
+    taken, warning = values.mail("x@y.example <script>")
+    assert (taken, warning) == ("x@y.example", "mail: of 'x@y.example <script>' x@y.example was taken")
+    assert values.mail("Ana <ana at x>") == (
+        None, "mail: 'Ana <ana at x>' is not an address; no representative was kept"
+    )  # fmt: skip
+
+
 def test_states_elsewhere_that_are_not_known_are_left_out() -> None:
     entry = read(legal_name="Moldes", country="India", state="Karnataka")
     assert (entry.country, entry.state, entry.reasons) == ("IN", None, [])

@@ -175,6 +175,46 @@ def test_an_open_quotation_mark_is_said() -> None:
         rows(b'name,city\n"Arneses,x\n' + b"y,z\n" * 100_000)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '"Dos SA,DOS010203AB1\nTres SA,TRE010203AB1\n',
+        '"Dos SA,DOS010203AB1\n"Tres SA",TRE010203AB1\nCuatro SA,CUA010203AB1\n',
+        'Dos SA,"DOS010203AB1\nTres ""Grupo"" SA,TRE010203AB1',
+        '"Dos SA,DOS010203AB1\nTres "Grupo" SA,TRE010203AB1\nCuatro SA,CUA010203AB1\n',
+        '"Dos SA,DOS010203AB1\nTres SA,TRE010203AB1"\nCuatro SA,CUA010203AB1\n',
+    ],
+)
+def test_a_quotation_mark_left_open_swallows_no_row_and_its_row_is_named(broken: str) -> None:
+    with pytest.raises(NotATable, match=r"row 3: .*is a quotation mark left open\?"):
+        rows(f"name,tax\nUno SA,UNO010203AB1\n{broken}".encode())
+
+
+def test_quotation_marks_that_are_closed_are_taken_as_people_write_them() -> None:
+    content = 'name,city\r\n"Calle 1\r\nColonia ""Sur"", 2",x\r\n"Dos" SA,y\r\nGrupo "Tres",z\r\n"Cuatro","w"'
+    assert [cells for _, cells in rows(content.encode())][1:] == [
+        ['Calle 1\r\nColonia "Sur", 2', "x"], ["Dos SA", "y"], ['Grupo "Tres"', "z"], ["Cuatro", "w"],
+    ]  # fmt: skip
+
+
+def test_a_cell_of_any_length_is_given_whole() -> None:
+    assert len(rows(b"name,city\n" + b"x" * 300_000 + b",y\nUno,z\n")[1][1][0]) == 300_000
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("header", ["Empresa,RFC,Ciudad", "Razón social,RFC,Ciudad"])
+def test_one_bad_byte_leaves_the_other_rows_in_utf_8(start: str, header: str) -> None:
+    content = f"{start}{header}\nPeñón Compañía,,León\n".encode() + b"Caf\xe9,,x\n" + "Ñandú,,Mérida\n".encode()
+    found = [cells for _, cells in rows(content)]
+    assert found[0] == header.split(",")
+    assert found[1:] == [["Peñón Compañía", "", "León"], ["Caf\ufffd", "", "x"], ["Ñandú", "", "Mérida"]]
+
+
+@pytest.mark.parametrize("text", ["Peña,Caf\xe9", "«CAFÉ»,“CAFÉ” – Peña", "Muñoz,PeÃ±a;" + "é" * 30])
+def test_a_file_of_windows_stays_one(text: str) -> None:
+    assert rows(f"name,city\n{text}\n".encode("cp1252"))[1][1] == text.split(",")
+
+
 @given(st.binary(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_rows_or_a_refusal(content: bytes) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.membership.imports.domain.values import UNREADABLE
 from shared.postgres.values import sort_key
 from shared.refusal import Refusal
 
@@ -114,13 +115,21 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]]) -> Columns:
     name is taken from the first.
     """
     best: Columns | None = None
+    unreadable: dict[int, str] = {}
     for seen, (number, cells) in enumerate(rows):
         if seen == SEARCHED_ROWS:
             break
         found = _columns(number, cells)
+        if (damaged := next((header for header in found.ignored if UNREADABLE in header), None)) is not None:
+            unreadable[number] = damaged
         named = found.places.keys() & {"legal_name", "trade_name", "tax_number"}
         if named and (best is None or len(found.places) > len(best.places)):
             best = found
+    if unreadable and (best is None or best.row in unreadable):
+        row = best.row if best is not None else min(unreadable)
+        raise NoHeaderRow(
+            f"row {row}: a character of the header {unreadable[row]!r} cannot be read; save the file as CSV UTF-8"
+        )
     if best is None or not best.places.keys() & {"legal_name", "trade_name"}:
         raise NoHeaderRow(
             "no row names the columns; write at least one with the header «Razón social» (or «Legal name»),"

@@ -21,7 +21,8 @@ from shared.refusal import Refusal
 class Entry:
     """What a row says; None where it says nothing. `country` is set even then, from the cluster's.
 
-    `name_key` is the comparable name. A row with `reasons` is refused.
+    `name_key` is the comparable name, `label` the start of a name or number that cannot be read. A row with
+    `reasons` is refused.
     """
 
     number: int
@@ -40,13 +41,14 @@ class Entry:
     mail: str | None = None
     language: Literal["es", "en"] | None = None
     country_said: bool = False
+    label: str = ""
     warnings: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """What a person recognises the row by."""
-        return self.trade_name or self.legal_name or self.tax_number or ""
+        return self.trade_name or self.legal_name or self.tax_number or self.label
 
     @property
     def said(self) -> tuple[Any, ...]:
@@ -55,6 +57,9 @@ class Entry:
             self.country, self.name_key, self.trade_name, self.tax_number, self.type, self.positions, self.category,
             self.state, self.city, self.since, self.contact, self.mail, self.language,
         )  # fmt: skip
+
+
+_NAMING = ("legal_name", "trade_name", "tax_number")
 
 
 class Reader:
@@ -77,6 +82,8 @@ class Reader:
                         texts[name] = text
                 except Refusal as refusal:
                     entry.reasons.append(refusal.reason)
+                    if name in _NAMING:
+                        entry.label = entry.label or values.short(cell)
         if not texts and not entry.reasons:
             return None
         tax = texts.get("tax_number")
@@ -109,6 +116,7 @@ def _fill(entry: Entry, texts: dict[str, str]) -> None:
             entry.warnings.extend(read.warnings)
         except Refusal as refusal:
             entry.reasons.append(refusal.reason)
+            entry.label = entry.label or values.short(text)
     if text := texts.get("type"):
         entry.type = _read(entry, values.organization_type, text)
     if text := texts.get("positions"):
@@ -132,12 +140,17 @@ def _fill(entry: Entry, texts: dict[str, str]) -> None:
 
 def _read_name(entry: Entry, texts: dict[str, str]) -> None:
     entry.legal_name, entry.trade_name = texts.get("legal_name"), texts.get("trade_name")
+    for name in ("legal_name", "trade_name"):
+        if (text := texts.get(name)) and not any(map(str.isalpha, text)):
+            entry.reasons.append(
+                f"{name}: {values.short(text)!r} has no letter; is it a number, or what a formula gave?"
+            )
     written = entry.legal_name or entry.trade_name
     if written is not None:
         entry.name_key = normalised_name(written)
-        if not entry.name_key:
+        if not entry.name_key and not entry.reasons:
             entry.reasons.append(f"legal_name: {written!r} has no letters or digits")
-    elif "tax_number" not in texts:
+    elif "tax_number" not in texts and not entry.label:
         entry.reasons.append("legal_name: the row names nobody; it needs a name or a tax number")
 
 

@@ -13,10 +13,10 @@ from services.membership.organizations.domain import Candidate
 
 
 class Touched(NamedTuple):
-    """The row that meant an organisation first, and what it said."""
+    """The row that meant an organisation first and was taken, and what it said."""
 
     row: int
-    said: tuple[Any, ...] | None
+    said: tuple[Any, ...]
 
 
 class Match(NamedTuple):
@@ -38,6 +38,7 @@ class Known:
         self._by_tax: dict[tuple[str, str], Candidate] = {}
         self._by_name: dict[str, dict[UUID, Candidate]] = {}
         self._touched: dict[UUID, Touched] = {}
+        self._named: set[UUID] = set()
         self._added: list[Candidate] = []
 
     def learn(self, candidates: Iterable[Candidate]) -> None:
@@ -53,16 +54,21 @@ class Known:
         self.learn([candidate])
 
     def touch(self, id_: UUID, entry: Entry) -> None:
-        """A row means this organisation; a refused one keeps nothing of what it said."""
-        self._touched[id_] = Touched(entry.number, None if entry.reasons else entry.said)
+        """A row means this organisation and is taken: no other row is to say something else of it."""
+        self._touched[id_] = Touched(entry.number, entry.said)
+        self._named.add(id_)
+
+    def name(self, id_: UUID) -> None:
+        """A row means this organisation and is refused: it claims nothing, but the file does name the member."""
+        self._named.add(id_)
 
     def touched(self, id_: UUID) -> Touched | None:
-        """The row that meant it first."""
+        """The row that meant it first and was taken."""
         return self._touched.get(id_) or (self._under.touched(id_) if self._under else None)
 
-    def touched_ids(self) -> frozenset[UUID]:
-        """All organisations that the rows so far meant."""
-        return frozenset(self._touched)
+    def named_ids(self) -> frozenset[UUID]:
+        """All organisations that the rows so far meant, taken or refused."""
+        return frozenset(self._named)
 
     def keep(self) -> None:
         """Hands what this layer added down to the whole import."""
@@ -72,6 +78,7 @@ class Known:
         self._under._added.clear()
         for id_, touched in self._touched.items():
             self._under._touched.setdefault(id_, touched)
+        self._under._named |= self._named
 
     def meant_by(self, entry: Entry) -> Match:
         """Whom a row means."""

@@ -24,6 +24,15 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ERROR = re.compile(r"^#(REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|¡REF!|¡VALOR!|¿NOMBRE\?|¡DIV/0!|SPILL!|CALC!)$", re.I)
 MAX_LINE = 300
+MAX_SHORT = 60
+UNREADABLE = "\ufffd"
+"""Stands for bytes that are no character."""
+
+
+def short(text: str) -> str:
+    """As much of any text as names it on a screen: at most 60 characters, none of them a control character."""
+    start = _CONTROL.sub(UNREADABLE, _INVISIBLE.sub("", " ".join(text[: 5 * MAX_SHORT].split())))
+    return start if len(start) <= MAX_SHORT else start[: MAX_SHORT - 1] + "…"
 
 
 def line(field: str, cell: str) -> str | None:
@@ -34,6 +43,11 @@ def line(field: str, cell: str) -> str | None:
         text = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).split())
         if _CONTROL.search(text):
             raise UnreadableCell(f"{field}: has a control character", field=field)
+        if UNREADABLE in text:
+            raise UnreadableCell(
+                f"{field}: a character of {short(text)!r} cannot be read; mend it, or save the file as CSV UTF-8",
+                field=field,
+            )
     size = len(text)
     if size < 5 and text.lower() in _BLANK:
         return None
@@ -219,16 +233,18 @@ _MAIL_IN_BRACKETS = re.compile(r"<([^<>]+)>")
 
 
 def mail(text: str) -> tuple[str | None, str | None]:
-    """An address and a warning: of several the first is taken; one that is none gives None."""
+    """An address and a warning: of several the first is taken; a text without one gives None."""
     if len(text) <= 254 and "/" not in text and _MAIL.match(text):
         return text, None
-    if match := _MAIL_IN_BRACKETS.search(text):
+    if (match := _MAIL_IN_BRACKETS.search(text)) and _MAIL.match(match[1]):
         text = match[1]
-    addresses = [part for part in re.split(r"[;,\s/]+", text.removeprefix("mailto:")) if part]
-    for address in addresses:
-        if len(address) <= 254 and _MAIL.match(address):
-            return address, (f"mail: of several addresses {address} was taken" if len(addresses) > 1 else None)
-    return None, f"mail: {text!r} is not an address; no representative was kept"
+    parts = [part for part in re.split(r"[;,\s/<>]+", text.removeprefix("mailto:")) if part]
+    addresses = [part for part in parts if len(part) <= 254 and _MAIL.match(part)]
+    if not addresses:
+        return None, f"mail: {short(text)!r} is not an address; no representative was kept"
+    if len(addresses) > 1:
+        return addresses[0], f"mail: of several addresses {addresses[0]} was taken"
+    return addresses[0], (f"mail: of {short(text)!r} {addresses[0]} was taken" if len(parts) > 1 else None)
 
 
 def same_but_shouted(new: str, old: str) -> bool:
@@ -256,6 +272,6 @@ _SUM = re.compile("total|sum", re.IGNORECASE)
 _TOTALS = frozenset({"total", "totales", "totals", "suma", "sum", "subtotal", "subtotales", "gran total"})
 
 __all__ = [
-    "UnreadableCell", "category", "country", "day", "is_note", "is_total", "language", "line", "mail",
-    "organization_type", "positions", "same_but_shouted",
+    "UNREADABLE", "UnreadableCell", "category", "country", "day", "is_note", "is_total", "language", "line", "mail",
+    "organization_type", "positions", "same_but_shouted", "short",
 ]  # fmt: skip
