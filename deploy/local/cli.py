@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.messaging.cli import counter
+
 if TYPE_CHECKING:
     from shared.runtime.service import Definition, Service
 
+PORT = "where it listens; 0 chooses a free one"
+
+
 Json = Annotated[bool, typer.Option("--json", help="for a program")]
-Folder = Annotated[
-    Path | None, typer.Option("--data", help="data folder; default: CUMULO_DATA, else ~/.local/share/cumulo")
-]
+Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="a real Apache Kafka")]
 
 
 def register(
@@ -28,36 +31,34 @@ def register(
 
     @app.command()
     def up(
-        port: Annotated[int, typer.Option(min=0, max=65535, help="of the one address; 0 chooses a free one")] = 8000,
-        data: Folder = None,
-        kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="a real Apache Kafka")] = None,
+        port: Annotated[int, typer.Option(min=0, max=65535, help=f"{PORT}; default: 8000")] = 8000,
+        kafka: Kafka = None,
     ) -> None:
         """Start the whole system on this computer: PostgreSQL, Kafka and the four services."""
         from deploy.local import stack
+        from shared.runtime import logging
         from shared.runtime.local import data_folder
 
-        stack.configure_logs()
-        place = stack.Place(data_folder(data), port, kafka)
-        stack.run(place, definitions, say=_step, ready=_box)
+        _check_form(kafka)
+        logging.configure_for_commands()
+        place = stack.Place(data_folder(), port, kafka)
+        stack.run(place, definitions, say=_step, warn=_warn, ready=_box)
         typer.echo("stopped")
 
     @app.command()
-    def status(data: Folder = None, json: Json = False) -> None:
+    def status(json: Json = False) -> None:
         """Tell where the local stack answers: http, kafka, postgres, mail, token."""
-        from shared.runtime.local import NothingRuns, data_folder, is_in_use, read_status
+        from shared.runtime.local import data_folder, running_status
 
-        folder = data_folder(data)
-        found = read_status(folder)
-        if found is None:
-            if is_in_use(folder):
-                raise NothingRuns(f"the stack of {folder} is starting or stopping")
-            raise NothingRuns(f"nothing runs in {folder}; start it with `cumulo up`")
-        _tell(found, folder, json)
+        folder = data_folder()
+        _tell(running_status(folder), folder, json)
 
     @app.command()
     def serve(
         service: Annotated[str, typer.Argument(help="membership, events, notifications or reporting")],
-        port: Annotated[int | None, typer.Option(min=0, max=65535, help="default: CUMULO_HTTP_PORT")] = None,
+        port: Annotated[
+            int | None, typer.Option(min=0, max=65535, help=f"{PORT}; default: CUMULO_HTTP_PORT, else 8000")
+        ] = None,
     ) -> None:
         """Run one service against the PostgreSQL and Kafka that the environment names."""
         from shared.runtime import loop
@@ -65,16 +66,16 @@ def register(
         loop.run(_serve(definition_of(service), port))
 
     @app.command()
-    def migrate(data: Folder = None, json: Json = False) -> None:
+    def migrate(json: Json = False) -> None:
         """Bring the database to this version: roles, extensions, the schema of every service."""
         from deploy.local.migrate import migrate as run
         from deploy.local.migrate import passwords_from_environment
-        from shared.runtime.local import admin_connect_options, data_folder, read_secrets
+        from shared.runtime.local import admin_connect_options, data_folder, named_folder, read_secrets
 
-        options = admin_connect_options(data)
+        options = admin_connect_options()
         passwords = passwords_from_environment()
-        if data is not None:
-            secrets = read_secrets(data_folder(data))
+        if named_folder.get() is not None:
+            secrets = read_secrets(data_folder())
             passwords = {role: word for role, word in secrets.items() if role.startswith("cumulo_")}
         said: list[str] = []
         ran = asyncio.run(run(options, passwords, say=said.append if json else typer.echo))
@@ -85,6 +86,48 @@ def register(
         else:
             total = sum(ran.values())
             typer.echo(f"{total} migrations ran" if total else "nothing to do: the database is of this version")
+
+    @app.command()
+    def refill(
+        service: Annotated[
+            str, typer.Argument(help="membership, events, notifications, reporting, or all of them")
+        ] = "all",
+        kafka: Kafka = None,
+        all_facts: Annotated[bool, typer.Option("--all/--needed", help="every fact, or what a consumer lacks")] = True,
+        json: Json = False,
+    ) -> None:
+        """Publish all states and facts again, into empty topics that nobody reads.
+
+        With --kafka it starts the PostgreSQL of the data folder itself, when nothing runs there.
+        """
+        from deploy.local.refilling import refill as run
+
+        _check_form(kafka)
+        if service != "all":
+            definition_of(service)
+        only = None if service == "all" else [service]
+        done = run(definitions(), kafka=kafka, only=only, all_facts=all_facts, progress=counter())
+        if json:
+            import orjson
+
+            typer.echo(orjson.dumps(done).decode())
+        else:
+            for name, count in done.items():
+                typer.echo(f"{name}: {count:,} records published")
+
+
+def _check_form(kafka: str | None) -> None:
+    from deploy.local.broker import addresses
+
+    if kafka is not None:
+        try:
+            addresses(kafka)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="'--kafka'") from None
+
+
+def _warn(line: str) -> None:
+    typer.echo(f"cumulo: {line}", err=True)
 
 
 def _step(what: str, seconds: float) -> None:
@@ -121,6 +164,8 @@ def _tell(found: dict[str, Any], folder: Path, json: bool) -> None:
         typer.echo(orjson.dumps(shown).decode())
         return
     shown["postgres"] = f"{dsn} (password: secrets.json in the data folder)"
+    if found["kafka_embedded"]:
+        shown["kafka"] += " (embedded, in memory; how far a consumer lags is unknown there)"
     shown["ready"] = "yes" if found["ready"] else "not yet"
     for key, value in shown.items():
         typer.echo(f"{key:<9} {value}")
@@ -138,7 +183,9 @@ async def _serve(definition: "Definition", port: int | None) -> None:
     app = application(definition, settings)
     with (
         stop_signals() as stopping,
-        listening(settings.http_host, settings.http_port if port is None else port) as door,
+        listening(
+            settings.http_host, settings.http_port if port is None else port, command=f"serve {definition.name}"
+        ) as door,
     ):
 
         async def started() -> None:

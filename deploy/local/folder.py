@@ -17,8 +17,8 @@ from typing import Any
 
 from deploy.local.child import NotStarted
 from shared.postgres.migrations import OWNER
-from shared.runtime.local import SUPERUSER
-from shared.runtime.settings import SERVICES
+from shared.runtime.local import DATABASE, SUPERUSER, read_secrets
+from shared.runtime.settings import SERVICES, Settings
 
 FORMAT = 1
 """Raised when an older version of the program could not use the folder any more."""
@@ -29,7 +29,7 @@ _SECRETS = (SUPERUSER, OWNER, *(f"cumulo_{service}" for service in SERVICES), "t
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[dict[str, str]]:
-    """Makes the folder what it must be and holds it; gives the secrets. Raises `NotStarted`."""
+    """Makes the folder what it must be and holds it; gives the secrets. Raises `NotStarted`, `SecretsUnreadable`."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         lock = (folder / "lock").open("a")
@@ -50,6 +50,24 @@ def opened(folder: Path) -> Iterator[dict[str, str]]:
             yield _secrets(folder)
         finally:
             forget_status(folder)
+
+
+def status_of(
+    folder: Path, secrets: dict[str, str], *, http: int, postgres: int, kafka: str, kafka_embedded: bool
+) -> dict[str, Any]:
+    """The status of a stack on these ports of 127.0.0.1, not ready; `kafka` are bootstrap servers."""
+    return {
+        "pid": os.getpid(),
+        "ready": False,
+        "data": str(folder),
+        "http": f"http://127.0.0.1:{http}",
+        "kafka": kafka,
+        "kafka_embedded": kafka_embedded,
+        "topic_prefix": Settings().topic_prefix,
+        "postgres": f"postgresql://{SUPERUSER}@127.0.0.1:{postgres}/{DATABASE}",
+        "mail": str(folder / "mail"),
+        "token": secrets["token"],
+    }
 
 
 def write_status(folder: Path, status: dict[str, Any]) -> None:
@@ -98,7 +116,7 @@ def _check_format(folder: Path) -> None:
 
 def _secrets(folder: Path) -> dict[str, str]:
     file = folder / "secrets.json"
-    found: dict[str, str] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    found = read_secrets(folder) if file.exists() else {}
     if missing := [name for name in _SECRETS if name not in found]:
         found |= {name: randomness.token_urlsafe(24) for name in missing}
         _write_private(file, json.dumps(found, indent=1))

@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import asyncpg
-
 from shared.postgres.migrations import OWNER, migrate_service, prepare_cluster, prepare_database
+from shared.postgres.pool import connected
 from shared.runtime.local import secret_from_environment
 from shared.runtime.settings import SERVICES
 
@@ -34,11 +33,11 @@ async def migrate(
 ) -> dict[str, int]:
     """Migrates the database that `admin` (arguments of asyncpg.connect) names. Returns the files run by service.
 
-    Raises `MigrationChanged`, `DatabaseTooNew`, and the driver's own errors.
+    Raises `MigrationChanged`, `DatabaseTooNew`, `PostgresAway`, and the driver's own errors.
     """
     database = str(admin["database"])
     maintenance = os.environ.get("CUMULO_POSTGRES_MAINTENANCE_DATABASE", "postgres")
-    connection = await asyncpg.connect(**{**admin, "database": maintenance})
+    connection = await connected(admin, database=maintenance)
     try:
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database):
             name = await connection.fetchval("SELECT quote_ident($1)", database)
@@ -46,7 +45,7 @@ async def migrate(
             say(f"database {database}: made")
     finally:
         await connection.close()
-    connection = await asyncpg.connect(**admin)
+    connection = await connected(admin)
     try:
         await prepare_cluster(connection, passwords)
         await prepare_database(connection)

@@ -20,8 +20,11 @@ class PortTaken(NotStarted):
     """Another program listens there."""
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 chooses one. Raises `PortTaken`, or `NotStarted` for a host that is not ours."""
+def listening(host: str, port: int, *, command: str) -> socket.socket:
+    """A listening socket; port 0 chooses one. Raises `PortTaken`, or `NotStarted` for a host that is not ours.
+
+    `command` is what a person typed after `cumulo`, to be typed again with another port.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     taken = socket.socket(family, kind, protocol)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,10 +36,7 @@ def listening(host: str, port: int) -> socket.socket:
         if isinstance(error, PermissionError):
             raise NotStarted(f"port {port} needs more rights; try another with --port") from None
         following = port + 1 if port < 65535 else 8000
-        raise PortTaken(
-            f"El puerto {port} lo usa otro programa. Prueba: uv run cumulo up --port {following}"
-            f" (port {port} is taken, try --port {following})"
-        ) from None
+        raise PortTaken(f"another program uses port {port}. Try: uv run cumulo {command} --port {following}") from None
     taken.setblocking(False)
     return taken
 

@@ -18,19 +18,15 @@ from typing import Any
 
 from deploy.local import broker, folder, postgres
 from deploy.local.child import GivenUp, program_name
+from deploy.local.filling import Say, Warn, fill, reconcile_states
 from deploy.local.front import Front
 from deploy.local.migrate import migrate
 from deploy.local.server import listening, serve, stop_signals
 from shared.http.edge import application
-from shared.messaging.refill import refill
 from shared.messaging.topics import make_topics
 from shared.runtime import logging, loop
-from shared.runtime.local import DATABASE, SUPERUSER, local_settings, owner_connection
+from shared.runtime.local import SUPERUSER, administrator, local_settings
 from shared.runtime.service import Definition
-from shared.runtime.settings import Settings
-
-Say = Callable[[str, float], None]
-"""Told each step that is done and the seconds it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +72,7 @@ def run(
     definitions: Callable[[], Mapping[str, Definition]],
     *,
     say: Say,
+    warn: Warn,
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
     """Runs until SIGINT or SIGTERM. `ready` gets the status once all services are ready.
@@ -84,8 +81,10 @@ def run(
     `MigrationChanged`, `DatabaseTooNew`.
     """
     with Stop() as stop, suppress(GivenUp), ExitStack() as stack:
+        if place.kafka is not None:
+            broker.check_answers(place.kafka)
         secrets = stack.enter_context(folder.opened(place.data))
-        door = stack.enter_context(listening("127.0.0.1", place.port))
+        door = stack.enter_context(listening("127.0.0.1", place.port, command="up"))
         began = time.monotonic()
         server = stack.enter_context(
             postgres.running(
@@ -102,21 +101,13 @@ def run(
             began = time.monotonic()
             kafka = f"127.0.0.1:{stack.enter_context(broker.running(log=place.data / 'logs/kafka.log'))}"
             say("Kafka (Tansu)", time.monotonic() - began)
-        status = {
-            "pid": os.getpid(),
-            "ready": False,
-            "data": str(place.data),
-            "http": f"http://127.0.0.1:{door.getsockname()[1]}",
-            "kafka": kafka,
-            "kafka_embedded": place.kafka is None,
-            "topic_prefix": Settings().topic_prefix,
-            "postgres": f"postgresql://{SUPERUSER}@127.0.0.1:{server.port}/{DATABASE}",
-            "mail": str(place.data / "mail"),
-            "token": secrets["token"],
-        }
+        status = folder.status_of(
+            place.data, secrets, http=door.getsockname()[1], postgres=server.port, kafka=kafka,
+            kafka_embedded=place.kafka is None,
+        )  # fmt: skip
         services = definitions()
         stop.check()
-        loop.run(_services(place, services, status, secrets, door, stop, say, ready))
+        loop.run(_services(place, services, status, secrets, door, stop, say, warn, ready))
 
 
 async def _services(
@@ -127,11 +118,12 @@ async def _services(
     door: socket,
     stop: Stop,
     say: Say,
+    warn: Warn,
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
     with stop_signals() as stopping:
         stop.check()
-        preparing = asyncio.create_task(_prepare(definitions, status, secrets, say))
+        preparing = asyncio.create_task(_prepare(definitions, status, secrets, say, warn))
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({preparing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not preparing.done():
@@ -155,6 +147,8 @@ async def _services(
                 status["ready"] = True
                 folder.write_status(place.data, status)
                 ready(status)
+                if not status["kafka_embedded"]:
+                    group.create_task(reconcile_states([app.state.service for app in applications.values()]))
 
         # a task of its own for each, so that one enters and leaves its lifespan in the same task
         async with asyncio.TaskGroup() as group:
@@ -190,30 +184,17 @@ async def _alive(app: Any, started: asyncio.Event, end: asyncio.Event) -> None:
 
 
 async def _prepare(
-    definitions: Mapping[str, Definition], status: dict[str, Any], secrets: dict[str, str], say: Say
+    definitions: Mapping[str, Definition], status: dict[str, Any], secrets: dict[str, str], say: Say, warn: Warn
 ) -> None:
     began = time.monotonic()
-    address = status["postgres"].split("@")[1].split("/")[0]
-    admin = {
-        "host": "127.0.0.1",
-        "port": int(address.split(":")[1]),
-        "user": SUPERUSER,
-        "password": secrets[SUPERUSER],
-        "database": DATABASE,
-    }
+    admin = administrator(status, secrets)
     roles = {role: password for role, password in secrets.items() if role.startswith("cumulo_")}
     ran = await migrate(admin, roles)
     say(f"migrations ({sum(ran.values())} new)", time.monotonic() - began)
     began = time.monotonic()
     done = await make_topics(local_settings("membership", status, secrets))
     say(f"topics ({sum(what == 'made' for what in done.values())} new)", time.monotonic() - began)
-    if status["kafka_embedded"]:
-        began = time.monotonic()
-        async with owner_connection(options=admin) as owner:
-            sent = await refill(
-                definitions, lambda service: local_settings(service, status, secrets), owner, all_facts=False
-            )
-        say(f"refill ({sum(sent.values()):,} records)", time.monotonic() - began)
+    await fill(definitions, status, secrets, say=say, warn=warn)
 
 
 async def _until_ready(front: Front, stopping: asyncio.Event) -> None:
@@ -223,9 +204,3 @@ async def _until_ready(front: Front, stopping: asyncio.Event) -> None:
             told = time.monotonic()
             logging.get_log("local").warning("stack.not_ready", seconds=round(told - began), reasons=reasons)
         await asyncio.sleep(0.05)
-
-
-def configure_logs() -> None:
-    """Only what needs a person's eye reaches the terminal, unless `CUMULO_LOG_LEVEL` asks for more."""
-    level = os.environ.get("CUMULO_LOG_LEVEL", "warning")
-    logging.configure(format=Settings().log_format, level=level)

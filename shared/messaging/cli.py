@@ -1,4 +1,4 @@
-"""The bus from a terminal: topics, feed, refill, reconcile, backfill, parked.
+"""The bus from a terminal: topics, feed, reconcile, backfill, parked.
 
 Every command says what it did, in words or with `--json` for a program; what can be long shows progress.
 """
@@ -37,7 +37,7 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
     @app.command()
     def feed(
         service: ServiceArgument,
-        after: Annotated[int, typer.Option(min=0, help="the sequence behind which to begin")] = 0,
+        after: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="the sequence behind which to begin")] = 0,
         follow: Annotated[bool, typer.Option("--follow", help="wait for more until Ctrl-C")] = False,
     ) -> None:
         """Print a service's facts, one CloudEvent in JSON a line."""
@@ -45,30 +45,17 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
         asyncio.run(_print_feed(service, after, follow))
 
     @app.command()
-    def refill(
-        all_facts: Annotated[bool, typer.Option("--all/--needed", help="every fact, or what a consumer lacks")] = True,
-        json: Json = False,
-    ) -> None:
-        """Publish all states and facts again, into empty topics that nobody reads."""
-        from shared.messaging.refill import refill as run
-        from shared.runtime.local import owner_connection, settings_for
-
-        async def work() -> dict[str, int]:
-            async with owner_connection() as owner:
-                return await run(definitions(), settings_for, owner, all_facts=all_facts, progress=_progress())
-
-        done = asyncio.run(work())
-        _say(done, json, lambda: [f"{name}: {count} records published" for name, count in done.items()])
-
-    @app.command()
     def reconcile(service: ServiceArgument, json: Json = False) -> None:
         """Compare a service's state topics with its tables and publish again what differs."""
         definition = _known(service, definitions())
-        done = asyncio.run(_reconcile(definition))
+        done = asyncio.run(_reconcile(definition)) if definition.states else {}
+        if definition.states and not done:
+            typer.echo(f"another replica reconciles {service} right now", err=True)
+            raise typer.Exit(1)
         lines = [
             f"{t}: {r.compared} compared, {r.published} published again, {r.erased} erased" for t, r in done.items()
         ]
-        nothing = f"{service} publishes no states, or another replica reconciles right now"
+        nothing = f"{service} publishes no states: there is nothing to reconcile"
         _say({topic: asdict(result) for topic, result in done.items()}, json, lambda: lines or [nothing])
 
     @app.command()
@@ -92,7 +79,7 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
             def progress(more: int) -> None:
                 nonlocal count
                 count += more
-                _progress()(service, count)
+                counter()(service, count)
 
             async with _database(service) as database:
                 return await run(database, chosen, _feed_client, progress=progress)
@@ -125,8 +112,8 @@ def _say(result: Any, json: bool, lines: Callable[[], list[str]]) -> None:
             typer.echo(line)
 
 
-def _progress() -> Callable[[str, int], None]:
-    """A counter on one line of a terminal; nothing where nobody watches."""
+def counter() -> Callable[[str, int], None]:
+    """Shows how far a command is: a number on one line of a terminal; nothing where nobody watches."""
     if not sys.stderr.isatty():
         return lambda service, count: None
     return lambda service, count: print(f"\r{service}: {count:,}", end="", file=sys.stderr, flush=True)
@@ -153,6 +140,10 @@ async def _print_feed(service: str, after: int, follow: bool) -> None:
     import orjson
 
     async with _feed_client(service) as feed:
+        if not follow and (last := await feed.barrier()) <= after:
+            nothing = f"there is nothing after {after}; the last fact is {last}" if last else "there are no facts yet"
+            typer.echo(f"{service}: {nothing}", err=True)
+            return
         while True:
             page = await feed.raw("", after=after, limit=1000)
             for event in page:
@@ -167,9 +158,11 @@ async def _print_feed(service: str, after: int, follow: bool) -> None:
 
 async def _reconcile(definition: "Definition") -> dict[str, Any]:
     from shared.messaging.reconcile import reconcile as run
+    from shared.runtime import logging
     from shared.runtime.local import settings_for
     from shared.runtime.service import running
 
+    logging.configure_for_commands()
     settings = settings_for(definition.name).model_copy(update={"relay_enabled": False})
     bare = type(definition)(definition.name, states=definition.states)
     async with running(bare, settings) as service:

@@ -4,6 +4,7 @@ Facts come by their gapless `sequence`, states as a snapshot of the owner's rows
 JSON; the barrier tells up to where everything that Kafka may already show stands in the feed.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -121,7 +122,7 @@ class FeedClient:
             async with self._session.get(url, params=query) as answer:
                 body = await answer.read()
                 if answer.status != 200:
-                    raise FeedRefused(f"{url} answered {answer.status}: {body[:200].decode('utf-8', 'replace')}")
+                    raise FeedRefused(f"{url} answered {answer.status}: {_reason(body)}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise FeedRefused(f"{url} does not answer: {error}") from error
         return orjson.loads(body)
@@ -154,3 +155,10 @@ class FeedClient:
             items = [as_received(event) for event in page]
             yield items
             after = items[-1].key
+
+
+def _reason(body: bytes) -> str:
+    """The title of a problem document, which names the field, or the beginning of whatever else came."""
+    with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
+        return str(orjson.loads(body)["title"])
+    return body[:200].decode("utf-8", "replace")

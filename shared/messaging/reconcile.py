@@ -62,9 +62,14 @@ async def hourly(service: "Service") -> None:
         await service.pause(EVERY_SECONDS)
         if service.stopping.is_set():
             return
-        for topic, result in (await reconcile(service)).items():
-            if result.published or result.erased:
-                service.log.warning("reconcile.differed", topic=topic, published=result.published, erased=result.erased)
+        await reconcile_and_tell(service)
+
+
+async def reconcile_and_tell(service: "Service") -> None:
+    """One pass whose differences are logged."""
+    for topic, result in (await reconcile(service)).items():
+        if result.published or result.erased:
+            service.log.warning("reconcile.differed", topic=topic, published=result.published, erased=result.erased)
 
 
 async def _reconcile_topic(service: "Service", topic: str) -> Reconciled:

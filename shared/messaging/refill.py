@@ -4,8 +4,10 @@ Only into empty topics that no group reads, under the relay's lock: snapshots of
 facts in order. The consumers start after it; what they had applied they know by its id.
 """
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ from shared.messaging import kafka
 from shared.messaging.cloudevents import Headers, headers_of
 from shared.messaging.feed import facts_after, state_event
 from shared.messaging.outbox import Record
+from shared.messaging.topics import missing_topics
 from shared.postgres.pool import Connection, open_database
 from shared.runtime.service import Definition
 from shared.runtime.settings import Settings
@@ -38,25 +41,26 @@ async def refill(
     settings_of: Callable[[str], Settings],
     owner: Connection,
     *,
+    only: Collection[str] | None = None,
     all_facts: bool = True,
     progress: Progress = lambda service, count: None,
 ) -> dict[str, int]:
-    """Publishes every service's states and facts anew. Returns the records sent by service.
+    """Publishes every service's states and facts anew, or those of `only` some. Returns the records sent by service.
 
     `owner` may read every schema. With `all_facts` off, facts begin at the oldest that some consumer has not
     applied, and at least the last 10,000 are sent. Raises `RefillRefused`.
     """
+    chosen = [name for name in definitions if only is None or name in only]
     any_settings = settings_of(next(iter(definitions)))
-    topics = [c.topic for c in CONTRACTS.values()]
+    topics = sorted({c.topic for c in CONTRACTS.values() if only is None or c.service in only})
     sent: dict[str, int] = {}
-    async with contextlib.AsyncExitStack() as locks:
-        # all of them before the look at the topics: what a relay published after it would lie before older records
-        for name in sorted(definitions):
-            await owner.execute(LOCK, name)
-            locks.push_async_callback(owner.execute, UNLOCK, name)
-        await _refuse_unless_empty(any_settings, sorted(set(topics)))
-        for name, definition in definitions.items():
-            settings = settings_of(name)
+    # all of them before the look at the topics: what a relay published after it would lie before older records
+    async with relays_held(owner, chosen):
+        if not any_settings.kafka_embedded:
+            await _refuse_without_topics(any_settings, topics)
+        await _refuse_unless_empty(any_settings, topics)
+        for name in chosen:
+            definition, settings = definitions[name], settings_of(name)
             producer = kafka.producer(settings, service=f"refill-{name}")
             try:
                 await producer.start()
@@ -65,6 +69,24 @@ async def refill(
             finally:
                 await producer.stop()
     return sent
+
+
+@contextlib.asynccontextmanager
+async def relays_held(owner: Connection, services: Collection[str]) -> AsyncIterator[None]:
+    """No relay of these services publishes while the block runs."""
+    async with contextlib.AsyncExitStack() as locks:
+        for name in sorted(services):
+            await owner.execute(LOCK, name)
+            locks.push_async_callback(owner.execute, UNLOCK, name)
+        yield
+
+
+async def _refuse_without_topics(settings: Settings, topics: list[str]) -> None:
+    deadline = time.monotonic() + 5  # those that were just made are listed a moment later
+    while missing := await missing_topics(settings, topics):
+        if time.monotonic() > deadline:
+            raise RefillRefused(f"there is no topic {missing[0]}; make the topics with `cumulo topics`")
+        await asyncio.sleep(0.1)
 
 
 async def _refuse_unless_empty(settings: Settings, topics: list[str]) -> None:
@@ -76,6 +98,13 @@ async def _refuse_unless_empty(settings: Settings, topics: list[str]) -> None:
         raise RefillRefused(f"{full[0]} is not empty; delete and make the topics anew before a refill")
     if settings.kafka_embedded:
         return  # it is new and ours alone, and it closes the connection when asked for a group's offsets
+    await refuse_if_read(settings, names)
+
+
+async def refuse_if_read(settings: Settings, names: list[str]) -> None:
+    """Raises `RefillRefused` when a group reads these topics (full names), or once did: what is put into an empty
+    topic now would lie below its offsets, unseen.
+    """
     admin = kafka.admin(settings)
     await admin.start()
     try:
@@ -84,11 +113,15 @@ async def _refuse_unless_empty(settings: Settings, topics: list[str]) -> None:
             if read := sorted({place.topic for place in offsets} & set(names)):
                 raise RefillRefused(
                     f"the group {group} has read {read[0]}; stop it and delete the group before a refill"
+                    f" (kafka-consumer-groups --delete --group {group}), or choose another CUMULO_TOPIC_PREFIX"
                 )
             described = (await admin.describe_consumer_groups([group]))[0]
             members = described.groups[0][5] if described.groups else []
             if members and any(name.encode() in bytes(member[3] or b"") for member in members for name in names):
-                raise RefillRefused(f"the group {group} is reading these topics; stop it before a refill")
+                raise RefillRefused(
+                    f"the group {group} is reading these topics; stop it before a refill"
+                    " (Kafka counts one that has just stopped for ten seconds more)"
+                )
     finally:
         await admin.close()
 
@@ -133,7 +166,7 @@ async def _send_all(
         for topic, source in definition.states.items():
             after: str | None = None
             while rows := await source.page(connection, after, PAGE_ROWS):
-                await _send(producer, settings.topic_prefix + topic, [_state(row, now) for row in rows])
+                await send_all(producer, settings.topic_prefix + topic, [_state(row, now) for row in rows])
                 after = rows[-1].key
                 sent += len(rows)
                 progress(definition.name, sent)
@@ -142,16 +175,16 @@ async def _send_all(
             for event in events:
                 # the topic is the type's; a type that left the catalogue is told by its subject
                 topic = f"{definition.name}.{event['subject'].split('/')[0]}"
-                by_topic.setdefault(topic, []).append(_fact(event))
+                by_topic.setdefault(topic, []).append(fact_record(event))
             for topic, records in by_topic.items():
-                await _send(producer, settings.topic_prefix + topic, records)
+                await send_all(producer, settings.topic_prefix + topic, records)
             first = int(events[-1]["sequence"])
             sent += len(events)
             progress(definition.name, sent)
     return sent
 
 
-async def _send(producer: AIOKafkaProducer, topic: str, records: list[tuple[bytes, bytes, Headers]]) -> None:
+async def send_all(producer: AIOKafkaProducer, topic: str, records: list[tuple[bytes, bytes, Headers]]) -> None:
     futures = [await producer.send(topic, key=key, value=value, headers=headers) for key, value, headers in records]
     for future in futures:
         try:
@@ -163,10 +196,10 @@ async def _send(producer: AIOKafkaProducer, topic: str, records: list[tuple[byte
 
 
 def _state(row: Record, now: str) -> tuple[bytes, bytes, Headers]:
-    return _fact(state_event(row, now))
+    return fact_record(state_event(row, now))
 
 
-def _fact(event: Mapping[str, Any]) -> tuple[bytes, bytes, Headers]:
+def fact_record(event: Mapping[str, Any]) -> tuple[bytes, bytes, Headers]:
     headers = headers_of(
         id=event["id"], type=event["type"], source=event["source"], subject=event["subject"], time=event["time"],
         dataschema=event["dataschema"], version=event["version"], effective=event.get("effective"),

@@ -6,7 +6,8 @@ the pool resets it); acquiring one never hangs; a `Unit` is committed by the edg
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -123,13 +124,36 @@ class _Plain(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Co
         return ""
 
 
+class PostgresAway(ConnectionError):
+    """No PostgreSQL answers; the text says where it was looked for."""
+
+
+def _away(options: Mapping[str, Any], error: OSError) -> PostgresAway:
+    numbered = error.errno is not None and error.errno > 0  # asyncio's own texts repeat the address
+    why = os.strerror(error.errno or 0) if numbered else error.strerror or str(error) or "no answer in time"
+    return PostgresAway(f"PostgreSQL does not answer at {options['host']}:{options['port']} ({why})")
+
+
+async def connected(options: Mapping[str, Any], **more: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of its own, by these arguments of asyncpg.connect. Raises `PostgresAway`."""
+    try:
+        return await asyncpg.connect(**{**options, **more})
+    except OSError as error:
+        raise _away(options, error) from error
+
+
 @contextlib.asynccontextmanager
 async def open_database(
     settings: PostgresSettings, *, schema: str, application: str = "cumulo", size: int = 10
 ) -> AsyncIterator[Database]:
-    """The pool of one service, closed at the end of the block."""
+    """The pool of one service, closed at the end of the block. Raises `PostgresAway`."""
     options = connect_options(settings, schema=schema, application=application)
-    pool = await asyncpg.create_pool(min_size=1, max_size=size, command_timeout=130, connection_class=_Plain, **options)
+    try:
+        pool = await asyncpg.create_pool(
+            min_size=1, max_size=size, command_timeout=130, connection_class=_Plain, **options
+        )
+    except OSError as error:
+        raise _away(options, error) from error
     try:
         yield Database(pool, schema)
     finally:

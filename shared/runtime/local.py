@@ -9,12 +9,12 @@ import fcntl
 import json
 import os
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import asyncpg
-
+from shared.postgres.pool import connected
 from shared.runtime.settings import SERVICES, ServiceName, Settings
 
 if TYPE_CHECKING:
@@ -24,13 +24,21 @@ SUPERUSER = "postgres"
 DATABASE = "cumulo"
 
 
+named_folder: ContextVar[Path | None] = ContextVar("named_folder", default=None)
+"""The data folder that the command line names with `--data`; goes before everything in the environment."""
+
+
 class NothingRuns(Exception):
     """No environment names the servers, and no local stack runs in the data folder."""
 
 
-def data_folder(option: Path | str | None = None) -> Path:
-    """The data folder: the option, else `CUMULO_DATA`, else the user's own (for root /var/lib/cumulo)."""
-    if named := option or os.environ.get("CUMULO_DATA"):
+class SecretsUnreadable(Exception):
+    """The data folder's secrets.json is damaged."""
+
+
+def data_folder() -> Path:
+    """The data folder: `--data`, else `CUMULO_DATA`, else the user's own (for root /var/lib/cumulo)."""
+    if named := named_folder.get() or os.environ.get("CUMULO_DATA"):
         return Path(named).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/cumulo")
@@ -65,9 +73,22 @@ def read_status(folder: Path) -> dict[str, Any] | None:
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """The generated passwords by role (`postgres` is the superuser) and the `token`."""
-    found: dict[str, str] = json.loads((folder / "secrets.json").read_text("utf-8"))
+    """The generated passwords by role (`postgres` is the superuser) and the `token`. Raises `SecretsUnreadable`."""
+    file = folder / "secrets.json"
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError as error:  # also what is not UTF-8
+        raise SecretsUnreadable(_unreadable(file, str(error))) from None
+    if not isinstance(found, dict) or not all(isinstance(secret, str) for secret in found.values()):
+        raise SecretsUnreadable(_unreadable(file, "it is no object of texts"))
     return found
+
+
+def _unreadable(file: Path, why: str) -> str:
+    return (
+        f"{file} cannot be read: {why}. It holds the passwords of this data folder:"
+        " bring it back from a copy, or name another folder with --data or CUMULO_DATA"
+    )
 
 
 def local_settings(service: str, status: dict[str, Any], secrets: dict[str, str]) -> Settings:
@@ -93,56 +114,61 @@ def local_settings(service: str, status: dict[str, Any], secrets: dict[str, str]
     )
 
 
-def settings_for(service: ServiceName | str, data: Path | str | None = None) -> Settings:
+def settings_for(service: ServiceName | str) -> Settings:
     """One service's settings for a command: the environment's, else the running local stack's.
 
-    Raises `NothingRuns`. A data folder that is named goes before the environment.
+    Raises `NothingRuns`. A data folder that `--data` names goes before the environment.
     """
-    if data is None and _environment_names_servers():
+    if named_folder.get() is None and environment_names_servers():
         return Settings()
-    folder = data_folder(data)
-    return local_settings(service, _running(folder), read_secrets(folder))
+    folder = data_folder()
+    return local_settings(service, running_status(folder), read_secrets(folder))
 
 
-def admin_connect_options(data: Path | str | None = None) -> dict[str, Any]:
+def admin_connect_options() -> dict[str, Any]:
     """Arguments for asyncpg.connect with all rights on the database, for migrations and for `cumulo refill`.
 
     From `CUMULO_POSTGRES_ADMIN_USER` and `CUMULO_POSTGRES_ADMIN_PASSWORD` (or `…_FILE`) with the address of
     the settings, else the running local stack's superuser. Raises `NothingRuns`.
     """
-    user = os.environ.get("CUMULO_POSTGRES_ADMIN_USER")
-    if data is None and user:
-        settings = Settings()
-        return {
-            "host": settings.postgres_host,
-            "port": settings.postgres_port,
-            "user": user,
-            "password": secret_from_environment("CUMULO_POSTGRES_ADMIN_PASSWORD"),
-            "database": settings.postgres_database,
-        }
-    if data is None and _environment_names_servers():
-        raise NothingRuns("CUMULO_POSTGRES_ADMIN_USER and CUMULO_POSTGRES_ADMIN_PASSWORD are needed for this")
-    folder = data_folder(data)
-    dsn = urlsplit(_running(folder)["postgres"])
+    if named_folder.get() is None:
+        if user := os.environ.get("CUMULO_POSTGRES_ADMIN_USER"):
+            settings = Settings()
+            return {
+                "host": settings.postgres_host,
+                "port": settings.postgres_port,
+                "user": user,
+                "password": secret_from_environment("CUMULO_POSTGRES_ADMIN_PASSWORD"),
+                "database": settings.postgres_database,
+            }
+        if environment_names_servers():
+            raise NothingRuns(
+                "CUMULO_POSTGRES_ADMIN_USER and CUMULO_POSTGRES_ADMIN_PASSWORD are needed for this with the servers"
+                " of the environment; a data folder is named with --data"
+            )
+    folder = data_folder()
+    return administrator(running_status(folder), read_secrets(folder))
+
+
+def administrator(status: dict[str, Any], secrets: dict[str, str]) -> dict[str, Any]:
+    """Arguments for asyncpg.connect as the superuser of the local stack that has this status."""
+    dsn = urlsplit(status["postgres"])
     return {
         "host": dsn.hostname,
         "port": dsn.port,
         "user": SUPERUSER,
-        "password": read_secrets(folder)[SUPERUSER],
+        "password": secrets[SUPERUSER],
         "database": dsn.path.lstrip("/"),
     }
 
 
 @contextlib.asynccontextmanager
-async def owner_connection(
-    data: Path | str | None = None, *, options: dict[str, Any] | None = None
-) -> "AsyncIterator[Connection]":
+async def owner_connection(options: dict[str, Any] | None = None) -> "AsyncIterator[Connection]":
     """A connection that may read every schema, closed at the end of the block. Raises `NothingRuns`.
 
     `options` are arguments for asyncpg.connect that are known already.
     """
-    chosen = options or admin_connect_options(data)
-    connection = await asyncpg.connect(**chosen, server_settings={"timezone": "UTC"})
+    connection = await connected(options or admin_connect_options(), server_settings={"timezone": "UTC"})
     try:
         yield connection
     finally:
@@ -157,12 +183,19 @@ def secret_from_environment(name: str) -> str | None:
     return Path(file).read_text("utf-8").strip() if file else None
 
 
-def _environment_names_servers() -> bool:
+def environment_names_servers() -> bool:
+    """Whether the environment says where PostgreSQL or Kafka is."""
     return any(os.environ.get(name) for name in ("CUMULO_POSTGRES_HOST", "CUMULO_POSTGRES_PORT", "CUMULO_KAFKA"))
 
 
-def _running(folder: Path) -> dict[str, Any]:
+def running_status(folder: Path) -> dict[str, Any]:
+    """The status of the stack that runs there. Raises `NothingRuns`."""
     status = read_status(folder)
-    if status is None:
-        raise NothingRuns(f"nothing runs in {folder}; start it with `cumulo up`, or name servers in the environment")
-    return status
+    if status is not None:
+        return status
+    if is_in_use(folder):
+        raise NothingRuns(f"the stack of {folder} is starting or stopping")
+    raise NothingRuns(
+        f"nothing runs in {folder}; start it with `cumulo up`, name another folder with --data or CUMULO_DATA,"
+        " or name servers in the environment"
+    )

@@ -5,11 +5,14 @@ secret's name are never written.
 """
 
 import logging
+import os
 import sys
 from typing import Any
 
 import structlog
 from opentelemetry import trace
+
+from shared.runtime.settings import Settings
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -63,6 +66,12 @@ def configure(*, format: str = "auto", level: str = "info") -> None:  # noqa: A0
     # aiokafka tells at error level what our own loops meet, decide and log themselves
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("faststream").setLevel(logging.CRITICAL)
+
+
+def configure_for_commands() -> None:
+    """For a person at a terminal: only what needs an eye, unless `CUMULO_LOG_LEVEL` asks for more."""
+    settings = Settings()
+    configure(format=settings.log_format, level=settings.log_level if "CUMULO_LOG_LEVEL" in os.environ else "warning")
 
 
 def get_log(service: str) -> Log:

@@ -3,6 +3,8 @@
 Names start with `cumulo_`; durations are seconds, sizes are counts. Served at `/<service>/metrics`.
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
@@ -48,3 +50,10 @@ class Metrics:
             "cumulo_http_seconds", "requests", ["method", "route", "status"], buckets=_FAST, registry=here
         )
         self.mails = Counter("cumulo_mails", "mails by outcome", ["outcome"], registry=here)
+
+    def listens(self, consumer: str, types: Iterable[str]) -> None:
+        """Begins a consumer's counters at 0: `rate()` does not see a first event in a counter that begins with it."""
+        for counter in (self.duplicates, self.skipped, self.outdated, self.parked, self.retries):
+            counter.labels(consumer)
+        for type_ in types:
+            self.applied.labels(consumer, type_)

@@ -135,6 +135,7 @@ async def running(
             database.on_recorded.append(service.relay.wake)
             tasks.append(asyncio.create_task(service.relay.run(), name=f"{definition.name} relay"))
         for consumer in definition.consumers:
+            service.metrics.listens(consumer.name, consumer.types)
             loop = ConsumerLoop(service, consumer)
             service.consumers.append(loop)
             tasks.append(asyncio.create_task(loop.run(), name=f"{definition.name} {consumer.name}"))

@@ -45,51 +45,78 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CUMULO_", extra="ignore", env_file=None)
 
-    environment: Literal["local", "test", "production"] = "production"
-    replica: str = Field(default_factory=socket.gethostname, description="stable name of this replica")
-    log_format: Literal["auto", "json", "console"] = "auto"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    environment: Literal["local", "test", "production"] = Field(
+        default="production", description="what kind of installation this is; told, nothing depends on it"
+    )
+    replica: str = Field(
+        default_factory=socket.gethostname,
+        description="stable name of this replica, another one for each; default: the host's name",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console in a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning, error; commands and `up` tell warnings unless it is set"
+    )
 
-    http_host: str = "127.0.0.1"
-    http_port: int = Field(default=8000, ge=0, le=65535)
-    service_token: SecretStr | None = Field(default=None, description="bearer token of the role service")
-    urls: dict[str, str] = Field(default_factory=dict, description="base URL per service, for feeds")
+    http_host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
+    http_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 chooses a free one")
+    service_token: SecretStr | None = Field(
+        default=None, description="bearer token of the role service; without it only health, ready, metrics answer"
+    )
+    urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="base address of each service, for feeds, as JSON; default: the own address",
+    )
 
-    postgres_host: str = "127.0.0.1"
-    postgres_port: int = Field(default=5432, ge=1, le=65535)
-    postgres_database: str = "cumulo"
-    postgres_user: str | None = Field(default=None, description="default: cumulo_<service>")
-    postgres_password: SecretStr | None = None
-    postgres_pool: int = Field(default=10, ge=2, le=100)
+    postgres_host: str = Field(default="127.0.0.1", description="host of PostgreSQL 18")
+    postgres_port: int = Field(default=5432, ge=1, le=65535, description="its port")
+    postgres_database: str = Field(default="cumulo", description="the one database of all services")
+    postgres_user: str | None = Field(default=None, description="role to sign in as; default: `cumulo_<service>`")
+    postgres_password: SecretStr | None = Field(default=None, description="its password")
+    postgres_pool: int = Field(
+        default=10, ge=2, le=100, description="connections of a replica, besides its relay's two"
+    )
 
     kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, comma separated")
     kafka_idempotent: bool = Field(default=True, description="off for the embedded broker, which lacks InitProducerId")
     kafka_embedded: bool = Field(default=False, description="the embedded broker: in memory, refilled at start")
     kafka_session_seconds: float | None = Field(
-        default=None, gt=0, description="how long a group waits for a silent member: 10, on the embedded broker 3"
+        default=None, gt=0, description="how long a group waits for a silent member; default: 10, embedded 3"
     )
-    topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=60)
+    topic_prefix: str = Field(
+        default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=60,
+        description="stands before the name of every topic and group, so that installations share a Kafka",
+    )  # fmt: skip
 
-    relay_enabled: bool = True
-    relay_deadline_seconds: float = Field(default=5.0, gt=0)
-    relay_batch: int = Field(default=5000, ge=1, le=20000)
-    consumer_batch: int = Field(default=2000, ge=1, le=20000)
+    relay_enabled: bool = Field(default=True, description="off where this replica is not to publish")
+    relay_deadline_seconds: float = Field(
+        default=5.0, gt=0, description="a batch that is not acknowledged in this time is sent again"
+    )
+    relay_batch: int = Field(default=5000, ge=1, le=20000, description="records published in one transaction, at most")
+    consumer_batch: int = Field(default=2000, ge=1, le=20000, description="events applied in one transaction, at most")
     parked_keys_per_minute: int = Field(default=50, ge=1, description="more than this halts the consumer")
-    inbox_days: int = Field(default=90, ge=1)
+    inbox_days: int = Field(
+        default=90, ge=1, description="how long ids of events are remembered; an event older than this counts as known"
+    )
 
-    import_max_megabytes: int = Field(default=50, ge=1)
-    import_max_rows: int = Field(default=200_000, ge=1)
-    otlp_endpoint: str | None = Field(default=None, description="OTLP over HTTP, e.g. http://collector:4318")
+    import_max_megabytes: int = Field(default=50, ge=1, description="largest file that is imported")
+    import_max_rows: int = Field(default=200_000, ge=1, description="most rows that are imported from a file")
+    otlp_endpoint: str | None = Field(
+        default=None, description="where traces go, OTLP over HTTP, e.g. http://collector:4318; without it nowhere"
+    )
 
     network_zone: str = Field(default="America/Mexico_City", description="IANA zone in which figures begin a new day")
 
-    mail_folder: Path | None = None
-    mail_host: str = "127.0.0.1"
-    mail_port: int = Field(default=25, ge=1, le=65535)
-    mail_user: str | None = None
-    mail_password: SecretStr | None = None
-    mail_tls: Literal["none", "starttls", "tls"] = "none"
-    mail_sender: str = "Cumulo <no-reply@cumulo.example>"
+    mail_folder: Path | None = Field(
+        default=None, description="folder in which each mail becomes a file, in place of an SMTP server"
+    )
+    mail_host: str = Field(default="127.0.0.1", description="SMTP server")
+    mail_port: int = Field(default=25, ge=1, le=65535, description="its port")
+    mail_user: str | None = Field(default=None, description="user there; without it nobody signs in")
+    mail_password: SecretStr | None = Field(default=None, description="the user's password")
+    mail_tls: Literal["none", "starttls", "tls"] = Field(default="none", description="none, starttls or tls")
+    mail_sender: str = Field(default="Cumulo <no-reply@cumulo.example>", description="the sender of every mail")
     mail_reply_to: str | None = Field(default=None, description="where answers go; without it no mail asks for one")
 
     @model_validator(mode="before")

@@ -55,6 +55,8 @@ async def test_it_starts_answers_tells_its_status_holds_its_folder_and_ends_on_c
     status = _status(data)
     assert status["ready"] is True
     assert status["token"]
+    told = finished("status", "--data", str(data))[1]
+    assert f"{status['kafka']} (embedded, in memory; how far a consumer lags is unknown there)" in told
     assert Path(status["mail"]).is_dir()
     assert _get(f"{status['http']}/ready") == {"ready": True, "reasons": {}}
     assert set(_get(f"{status['http']}/")["services"]) == {"membership", "events", "notifications", "reporting"}
@@ -146,8 +148,7 @@ def test_a_taken_port_is_one_clear_line(data: Path) -> None:
         code, _, errors = finished("up", "--port", str(port), "--data", str(data))
     assert code == 1
     assert len(errors.strip().splitlines()) == 1
-    assert f"El puerto {port} lo usa otro programa" in errors
-    assert f"--port {port + 1}" in errors
+    assert f"another program uses port {port}. Try: uv run cumulo up --port {port + 1}" in errors
 
 
 def test_a_folder_of_a_newer_version_is_one_clear_line(tmp_path: Path) -> None:
