@@ -5,9 +5,8 @@ They print how they were run, their raw baseline and the ratio; they are not par
 
 import sys
 
-import uvloop
-
 from shared.runtime import logging
+from shared.runtime.loop import run
 from tests.load import bus, whole
 from tests.load.ground import ground, machine
 
@@ -33,4 +32,4 @@ if __name__ == "__main__":
     chosen = sys.argv[1:] or list(ALL)
     if unknown := [name for name in chosen if name not in ALL]:
         raise SystemExit(f"unknown: {', '.join(unknown)}; there are {', '.join(ALL)}")
-    uvloop.run(main(chosen))
+    run(main(chosen))

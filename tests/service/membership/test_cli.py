@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from stdnum.mx.rfc import calc_check_digit
 from typer.testing import CliRunner, Result
 
 from services.membership import cli
@@ -85,7 +86,8 @@ async def test_a_register_is_taken_over_and_told(cumulo: Run, tmp_path: Path) ->
 async def test_refusals_stand_last_and_warnings_of_one_kind_are_summed_up(cumulo: Run, tmp_path: Path) -> None:
     slug, mark = await new_cluster(cumulo), uuid.uuid4().hex[:8]
     letters = "".join(chr(ord("A") + int(c, 16)) for c in mark)[:3]
-    wrong = [f"Uno {n} {mark},{letters}{n:02d}0101AB{letters[0]},," for n in range(10, 30)]
+    numbers = [f"{letters}{n:02d}0101AB" for n in range(10, 30)]
+    wrong = [f"Uno {n} {mark},{n}{'0' if calc_check_digit(n) != '0' else '1'},," for n in numbers]
     rows = [*wrong, f"Mal {mark},,Atlantis,", f"Sola {mark},,,ana at x"]
     file = tmp_path / "a.csv"
     file.write_text("\n".join(["Empresa,RFC,Estado,Correo", *rows]))
