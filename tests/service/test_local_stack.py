@@ -28,6 +28,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def made(data: Path, tmp_path: Path) -> Path:
+    """The data folder, after a first start at least, whichever test comes first."""
+    if not (data / "postgres" / "PG_VERSION").exists():
+        first = Program("up", "--port", "0", "--data", str(data), log=tmp_path / "first.log")
+        first.wait_for("Ctrl-C")
+        assert first.end(signal.SIGINT) == 0
+    return data
+
+
+@pytest.fixture
 def up(data: Path, tmp_path: Path) -> Iterator[Program]:
     """A running stack on a free port."""
     program = Program("up", "--port", "0", "--data", str(data), log=tmp_path / "up.log")
@@ -117,10 +127,10 @@ async def test_killed_while_it_runs_and_while_it_starts_it_is_ready_again_in_ten
         again.end(signal.SIGKILL)
 
 
-def test_a_server_that_was_left_behind_is_stopped_first(data: Path, tmp_path: Path) -> None:
-    password = json.loads((data / "secrets.json").read_text())["postgres"]
-    with embedded.running(data / "postgres", password=password, log=tmp_path / "left-behind.log") as left:
-        up = Program("up", "--port", "0", "--data", str(data), log=tmp_path / "up.log")
+def test_a_server_that_was_left_behind_is_stopped_first(made: Path, tmp_path: Path) -> None:
+    password = json.loads((made / "secrets.json").read_text())["postgres"]
+    with embedded.running(made / "postgres", password=password, log=tmp_path / "left-behind.log") as left:
+        up = Program("up", "--port", "0", "--data", str(made), log=tmp_path / "up.log")
         try:
             up.wait_for("PostgreSQL ✓")
             stat = Path(f"/proc/{left.pid}/stat")
@@ -130,9 +140,9 @@ def test_a_server_that_was_left_behind_is_stopped_first(data: Path, tmp_path: Pa
             up.end(signal.SIGKILL)
 
 
-def test_a_pid_file_whose_number_another_program_has_got_is_no_obstacle(data: Path, tmp_path: Path) -> None:
-    (data / "postgres/postmaster.pid").write_text(f"{os.getpid()}\n/nowhere\n0\n5432\n\n127.0.0.1\n\nready   \n")
-    up = Program("up", "--port", "0", "--data", str(data), log=tmp_path / "up.log")
+def test_a_pid_file_whose_number_another_program_has_got_is_no_obstacle(made: Path, tmp_path: Path) -> None:
+    (made / "postgres/postmaster.pid").write_text(f"{os.getpid()}\n/nowhere\n0\n5432\n\n127.0.0.1\n\nready   \n")
+    up = Program("up", "--port", "0", "--data", str(made), log=tmp_path / "up.log")
     try:
         up.wait_for("PostgreSQL ✓")
         assert up.end(signal.SIGINT) == 0
