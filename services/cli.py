@@ -19,14 +19,16 @@ import typer
 
 import deploy.local.cli
 import services.membership.cli
+import services.membership.cli_access
 import services.reporting.cli
 import shared.contracts.cli
 import shared.messaging.cli
+import shared.runtime.jobs_cli
 
 if TYPE_CHECKING:
-    from shared.runtime.service import Definition
+    from shared.runtime.service import Definition, Service
 
-ELSEWHERE = ("version", "serve", "contracts")
+ELSEWHERE = ("version", "serve", "contracts", "roles")
 """Commands that have nothing to do with a data folder."""
 
 
@@ -89,12 +91,29 @@ def definitions() -> Mapping[str, "Definition"]:
     return {service: definition_of(service) for service in SERVICES}
 
 
+async def _make_demo(service: "Service") -> int:
+    from services.membership.demo import make
+
+    return await make(service)
+
+
 @app.command("version")
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as version_of
 
     typer.echo(f"cumulo {version_of('cumulo')}")
+
+
+@app.command("roles")
+def roles() -> None:
+    """Print which role may do what, as docs/roles.md has it."""
+    from services.roles import page
+    from shared.http.edge import application
+    from shared.runtime.settings import Settings
+
+    found = definitions()
+    typer.echo(page(found, {name: application(one, Settings()) for name, one in found.items()}), nl=False)
 
 
 def _print_version(asked: bool) -> None:
@@ -118,10 +137,12 @@ def options(
         logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
-deploy.local.cli.register(app, definitions, definition_of)
+deploy.local.cli.register(app, definitions, definition_of, _make_demo)
 services.membership.cli.register(app)
+services.membership.cli_access.register(app)
 services.reporting.cli.register(app)
 shared.messaging.cli.register(app, definitions)
+shared.runtime.jobs_cli.register(app, definitions)
 shared.contracts.cli.register(app)
 _give_data(app)
 

@@ -5,7 +5,7 @@ a terminal, a parked event). Nothing is changed when one is raised.
 """
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Refusal(Exception):
@@ -17,10 +17,22 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 422
 
-    def __init__(self, reason: str, *, field: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, template: str, *, field: str | None = None, **values: Any) -> None:
+        self.template = template
+        self.values = values
         self.field = field
+        self.reason = template.format(**values) if values else template
+        super().__init__(self.reason)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer that tells it, e.g. when to come back."""
+        return {}
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What a problem says besides its field, for programs: e.g. the roles that may."""
+        return {}
 
     @property
     def code(self) -> str:

@@ -4,7 +4,7 @@ Each says what it did; `--json` where a program reads it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,13 +26,15 @@ def register(
     app: typer.Typer,
     definitions: Callable[[], Mapping[str, "Definition"]],
     definition_of: Callable[[str], "Definition"],
+    demo: "Callable[[Service], Awaitable[int]]",
 ) -> None:
-    """Adds the commands. `definitions` gives all services by name, `definition_of` one of them."""
+    """Adds the commands. `definitions` gives all services by name, `definition_of` one of them, `demo` makes it."""
 
     @app.command()
     def up(
         port: Annotated[int, typer.Option(min=0, max=65535, help=f"{PORT}; default: 8000")] = 8000,
         kafka: Kafka = None,
+        with_demo: Annotated[bool, typer.Option("--demo", help="with invented people who sign in by a click")] = False,
     ) -> None:
         """Start the whole system on this computer: PostgreSQL, Kafka and the four services."""
         from deploy.local import stack
@@ -41,8 +43,8 @@ def register(
 
         _check_form(kafka)
         logging.configure_for_commands()
-        place = stack.Place(data_folder(), port, kafka)
-        stack.run(place, definitions, say=_step, warn=_warn, ready=_box)
+        place = stack.Place(data_folder(), port, kafka, with_demo)
+        stack.run(place, definitions, say=_step, warn=_warn, ready=_box, demo=demo)
         typer.echo("stopped")
 
     @app.command()

@@ -53,7 +53,14 @@ def opened(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def status_of(
-    folder: Path, secrets: dict[str, str], *, http: int, postgres: int, kafka: str, kafka_embedded: bool
+    folder: Path,
+    secrets: dict[str, str],
+    *,
+    http: int,
+    postgres: int,
+    kafka: str,
+    kafka_embedded: bool,
+    demo: bool = False,
 ) -> dict[str, Any]:
     """The status of a stack on these ports of 127.0.0.1, not ready; `kafka` are bootstrap servers."""
     return {
@@ -67,6 +74,7 @@ def status_of(
         "postgres": f"postgresql://{SUPERUSER}@127.0.0.1:{postgres}/{DATABASE}",
         "mail": str(folder / "mail"),
         "token": secrets["token"],
+        "demo": demo,
     }
 
 

@@ -1,18 +1,19 @@
 """One address for all services of the local stack: requests go by the first part of their path.
 
-`/` says what is where, `/ready` whether all services are. Lifespans are not passed on.
+A service's name leads to it, an address that people see to the service whose page it is; `/ready` says whether
+all are, `/services` what is where. Lifespans are not passed on.
 """
 
 from collections.abc import Mapping
-from html import escape
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from shared.http.problems import problem
 from shared.runtime.service import Service
+from shared.web.navigation import PAGES
 
 
 class Front:
@@ -23,7 +24,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope.get("path", "/").split("/", 2)[1]
-        if app := self.applications.get(name):
+        if app := self.applications.get(PAGES.get(name) or name) or self._any(name):
             await app(scope, receive, send)
         elif scope["type"] == "http":
             response = await self._own(Request(scope), name)
@@ -52,19 +53,15 @@ class Front:
         if path == "/ready":
             reasons = await self.readiness()
             return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
-        if path != "/":
+        if path != "/services":
+            known = ", ".join(self.applications)
             return problem(
-                404, "http-404", f"no service of the name {name!r}; there are {', '.join(self.applications)}"
+                404, "http-404", f"there is no page {path!r}, and no service of that name; there are {known}"
             )
         places = {name: {"openapi": f"/{name}/openapi.json", "ready": f"/{name}/ready", "metrics": f"/{name}/metrics"}
                   for name in self.applications}  # fmt: skip
-        if "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({"name": "Cumulo", "ready": "/ready", "services": places})
-        rows = "".join(
-            f"<li>{escape(name)}: " + " · ".join(f'<a href="{url}">{word}</a>' for word, url in urls.items()) + "</li>"
-            for name, urls in places.items()
-        )
-        return HTMLResponse(
-            '<!doctype html><html lang="es"><meta charset="utf-8"><title>Cumulo</title><h1>Cumulo</h1>'
-            f'<p><a href="/ready">ready</a></p><ul>{rows}</ul></html>'
-        )
+        return JSONResponse({"name": "Cumulo", "ready": "/ready", "services": places})
+
+    def _any(self, name: str) -> FastAPI | None:
+        """Whatever service runs, for what each of them answers alike."""
+        return next(iter(self.applications.values()), None) if name in PAGES and PAGES[name] is None else None

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +26,23 @@ from shared.http.edge import application
 from shared.messaging.topics import make_topics
 from shared.runtime import logging, loop
 from shared.runtime.local import SUPERUSER, administrator, local_settings
-from shared.runtime.service import Definition
+from shared.runtime.service import Definition, Service
+
+Demo = Callable[[Service], Awaitable[int]]
+"""Makes the demo's clusters and people; how many things it made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What `cumulo up` was asked for. `kafka` names a real Apache Kafka; None starts the embedded broker."""
+    """What `cumulo up` was asked for. `kafka` names a real Apache Kafka; None starts the embedded broker.
+
+    `demo` makes people with one-click sign-in.
+    """
 
     data: Path
     port: int = 8000
     kafka: str | None = None
+    demo: bool = False
 
 
 class Stop:
@@ -74,6 +81,7 @@ def run(
     say: Say,
     warn: Warn,
     ready: Callable[[dict[str, Any]], None],
+    demo: Demo,
 ) -> None:
     """Runs until SIGINT or SIGTERM. `ready` gets the status once all services are ready.
 
@@ -103,11 +111,11 @@ def run(
             say("Kafka (Tansu)", time.monotonic() - began)
         status = folder.status_of(
             place.data, secrets, http=door.getsockname()[1], postgres=server.port, kafka=kafka,
-            kafka_embedded=place.kafka is None,
+            kafka_embedded=place.kafka is None, demo=place.demo,
         )  # fmt: skip
         services = definitions()
         stop.check()
-        loop.run(_services(place, services, status, secrets, door, stop, say, warn, ready))
+        loop.run(_services(place, services, status, secrets, door, stop, say, warn, ready, demo))
 
 
 async def _services(
@@ -120,6 +128,7 @@ async def _services(
     say: Say,
     warn: Warn,
     ready: Callable[[dict[str, Any]], None],
+    demo: Demo,
 ) -> None:
     with stop_signals() as stopping:
         stop.check()
@@ -144,6 +153,10 @@ async def _services(
             await _until_ready(front, stopping)
             if not stopping.is_set():
                 say("services", time.monotonic() - began)
+                if place.demo:
+                    started = time.monotonic()
+                    made = await demo(applications["membership"].state.service)
+                    say(f"demo ({made} new)", time.monotonic() - started)
                 status["ready"] = True
                 folder.write_status(place.data, status)
                 ready(status)

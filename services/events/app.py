@@ -2,6 +2,10 @@
 
 from services.events.consumers import CONSUMERS
 from services.events.members import api as members
+from services.events.policy import POLICY
+from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
-DEFINITION = Definition(name="events", routers=(members.router,), consumers=CONSUMERS)
+DEFINITION = Definition(
+    name="events", routers=(members.router,), consumers=(access_consumer("events"), *CONSUMERS), policy=POLICY
+)

@@ -1,14 +1,30 @@
 """Membership: who exists, who belongs. Wiring only."""
 
+from services.membership.access import api as access
+from services.membership.access import jobs as access_jobs
 from services.membership.clusters import api as clusters
 from services.membership.memberships import api as memberships
 from services.membership.organizations import api as organizations
 from services.membership.people import api as people
+from services.membership.policy import POLICY
 from services.membership.states import STATES
 from shared.runtime.service import Definition
+from shared.web.components import components_router
+from shared.web.routes import shell_router
 
 DEFINITION = Definition(
     name="membership",
-    routers=(clusters.router, organizations.router, memberships.router, people.router),
+    routers=(
+        clusters.router,
+        organizations.router,
+        memberships.router,
+        people.router,
+        access.router,
+        shell_router(),
+        components_router(),
+    ),
     states=STATES,
+    policy=POLICY,
+    jobs=access_jobs.JOBS,
+    loops={"first key": access_jobs.first_key},
 )

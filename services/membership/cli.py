@@ -31,10 +31,14 @@ from shared.http.inputs import Country, Day, Line, Slug
 from shared.postgres.pool import TRANSIENT, Database, open_database
 from shared.postgres.values import day_in
 from shared.refusal import Refusal
+from shared.runtime import tasks
+from shared.runtime.service import Definition, Service, at_hand
 from shared.runtime.settings import Settings
+from shared.runtime.tasks import Words
 
 T = TypeVar("T")
 LARGE_ROWS = 1_000
+_IMPORT = Words("Importación del padrón", "Import of the register")
 
 cluster_app = typer.Typer(no_args_is_help=True, help="The clusters of the network.")
 import_app = typer.Typer(no_args_is_help=True, help="Take over lists that people keep.")
@@ -60,23 +64,23 @@ def add(
 ) -> None:
     """Found a cluster."""
     values = {
-        "name": _checked("NAME", Line, name),
-        "slug": _checked("--slug", Slug, slug),
-        "state": _checked("--state", Line, state),
-        "country": _checked("--country", Country, country),
-        "zone": _checked("--zone", Line, zone),
-        "language": _checked("--language", Literal["es", "en"], language),
-        "since": _checked("--since", Day, since) if since else None,
-        "network": _checked("--network", Slug, network),
+        "name": checked("NAME", Line, name),
+        "slug": checked("--slug", Slug, slug),
+        "state": checked("--state", Line, state),
+        "country": checked("--country", Country, country),
+        "zone": checked("--zone", Line, zone),
+        "language": checked("--language", Literal["es", "en"], language),
+        "since": checked("--since", Day, since) if since else None,
+        "network": checked("--network", Slug, network),
     }
 
     async def run() -> Cluster:
         async with _database() as (database, _), database.unit(actor="cli", cause=f"cli:{uuid_utils.uuid7()}") as unit:
             return await cluster_commands.found_cluster(unit, **values)
 
-    cluster = _answered(run())
+    cluster = answered(run())
     if as_json:
-        _print_json(_cluster_json(cluster))
+        print_json(_cluster_json(cluster))
     else:
         since = _begins(cluster) + (" on" if _is_ahead(cluster) else "")
         Console().print(f"Founded {cluster.name} ({cluster.slug}), in the network {since}.", markup=False)
@@ -92,9 +96,9 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For a program.")
         async with _database() as (database, _), database.connection() as connection:
             return await clusters.page(connection, None, 10_000)
 
-    found = _answered(run())
+    found = answered(run())
     if as_json:
-        _print_json([_cluster_json(cluster) for cluster in found])
+        print_json([_cluster_json(cluster) for cluster in found])
         return
     if not found:
         Console().print("No clusters yet. Found one: cumulo cluster add NAME --slug SLUG --state JAL")
@@ -117,9 +121,9 @@ def members(
     no_welcome: Annotated[bool, typer.Option("--no-welcome", help="Greet nobody.")] = False,
 ) -> None:
     """Take over a cluster's register of members. The same file twice changes nothing."""
-    result = _answered(_import(file, cluster, dry_run=dry_run, announce=not no_welcome, quiet=as_json))
+    result = answered(_import(file, cluster, dry_run=dry_run, announce=not no_welcome, quiet=as_json))
     if as_json:
-        _print_json(result.as_json())
+        print_json(result.as_json())
     else:
         show(result, Console())
 
@@ -133,14 +137,19 @@ async def _import(file: Path, cluster: str, *, dry_run: bool, announce: bool, qu
             console=Console(stderr=True), transient=True, disable=quiet,
         )  # fmt: skip
         with bar:
-            task = bar.add_task(file.name, total=None, visible=False)
+            shown = bar.add_task(file.name, total=None, visible=False)
+            async with tasks.begin(database, kind="import", title=_IMPORT, actor="cli") as task:
 
-            def advance(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total, visible=total >= LARGE_ROWS)
+                def reached(done: int, total: int) -> None:
+                    bar.update(shown, completed=done, total=total, visible=total >= LARGE_ROWS)
+                    task.reach(done, total)
 
-            return await import_members(
-                database, content, cluster=cluster, limits=limits, dry_run=dry_run, announce=announce, progress=advance
-            )
+                result = await import_members(
+                    database, content, cluster=cluster, limits=limits, dry_run=dry_run, announce=announce,
+                    progress=reached,
+                )  # fmt: skip
+                task.result = {"cluster": cluster, "dry_run": dry_run, **result.counts}
+                return result
 
 
 def _content(file: Path, limits: Limits) -> bytes:
@@ -168,7 +177,8 @@ def _cluster_json(cluster: Cluster) -> dict[str, Any]:
     return {**cluster.published().model_dump(mode="json"), "version": cluster.version}
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """For a program that reads what a command says."""
     typer.echo(orjson.dumps(value, default=_jsonable, option=orjson.OPT_INDENT_2).decode())
 
 
@@ -182,12 +192,22 @@ def _jsonable(value: object) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _checked(option: str, type_: Any, value: str) -> Any:
+def checked(option: str, type_: Any, value: str) -> Any:
+    """The value as its type takes it; a wrong one is one line that names the option, and exit code 2."""
     try:
         return TypeAdapter(type_).validate_python(value)
     except ValidationError as error:
         typer.echo(f"{option}: {error.errors()[0]['msg']}", err=True)
         raise typer.Exit(2) from None
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Service]:
+    """Membership for a command: its pool, settings and clock; nothing runs by itself."""
+    from shared.runtime.local import settings_for
+
+    async with at_hand(Definition("membership"), settings_for("membership")) as service:
+        yield service
 
 
 @contextlib.asynccontextmanager
@@ -201,7 +221,7 @@ async def _database() -> AsyncIterator[tuple[Database, Settings]]:
         yield database, settings
 
 
-def _answered(work: Coroutine[Any, Any, T]) -> T:
+def answered(work: Coroutine[Any, Any, T]) -> T:
     """Runs it; a refusal or a database that is away is one line and exit code 1."""
     try:
         return asyncio.run(work)

@@ -47,7 +47,7 @@ _BETWEEN_WRITERS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, a
 _ABOUT_A_ROW: tuple[type[Exception], ...] = (*BAD_VALUE, asyncpg.IntegrityConstraintViolationError)
 
 Progress = Callable[[int, int], None]
-"""Told how many rows are done, of how many."""
+"""Told how many rows are done, of how many. What it raises ends the import there; the rows that are done stay."""
 OpenUnit = Callable[[], AbstractAsyncContextManager[Unit]]
 Drafting = Callable[[Sequence[Entry]], Sequence[Plan | None]]
 
@@ -140,14 +140,17 @@ async def import_members(
         progress(0, total)
         with _undisturbed():
             reading = read_on()
-            while (part := await reading) is not None:
-                # the next part is read and drafted while the database works on this one
-                reading = read_on()
-                results = await _taken_over(open_unit, now, reader, part, known, dry_run)
-                mostly_new = 2 * sum(row.outcome == "new" for row in results) >= len(results)
-                result.rows += results
-                done += len(part.rows)
-                progress(done, total)
+            try:
+                while (part := await reading) is not None:
+                    # the next part is read and drafted while the database works on this one
+                    reading = read_on()
+                    results = await _taken_over(open_unit, now, reader, part, known, dry_run)
+                    mostly_new = 2 * sum(row.outcome == "new" for row in results) >= len(results)
+                    result.rows += results
+                    done += len(part.rows)
+                    progress(done, total)
+            finally:  # broken off, a thread still reads the table, which closes behind this
+                await asyncio.gather(reading, return_exceptions=True)
     if not result.rows:  # or every member would seem to have left
         raise spreadsheets.EmptyFile(f"the file has no rows below its headers in row {columns.row}")
     async with database.connection() as connection:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
+from services.membership.access import store as access
 from services.membership.clusters import store as clusters
 from services.membership.memberships import store as memberships
 from services.membership.organizations import store as organizations
@@ -54,4 +55,6 @@ STATES = {
     "membership.organization.state": _source(organizations.page, organizations.lock, organizations.state_record),
     "membership.standing.state": _source(memberships.page, memberships.lock, memberships.state_record),
     "membership.person.state": _source(people.page, people.lock, people.state_record),
+    "membership.access.state": _source(access.page, access.lock, access.access_record),
+    "membership.key.state": _source(access.keys_page, access.lock_keys, access.key_record),
 }

@@ -4,12 +4,16 @@ from services.reporting.consumers import CONSUMERS
 from services.reporting.generations import jobs as generations
 from services.reporting.indicators import api as indicators
 from services.reporting.indicators import jobs as figures
+from services.reporting.policy import POLICY
 from services.reporting.stream import api as stream
+from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
 DEFINITION = Definition(
     name="reporting",
     routers=(indicators.router, stream.router),
-    consumers=CONSUMERS,
-    loops={"figures": figures.publish, "generations": generations.tidy},
+    consumers=(access_consumer("reporting"), *CONSUMERS),
+    policy=POLICY,
+    loops={"figures": figures.publish},
+    jobs=(*figures.JOBS, *generations.JOBS),
 )

@@ -5,14 +5,18 @@ Says what it did, in words or as JSON; shows a bar where somebody watches.
 
 import asyncio
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from shared.runtime.tasks import Words
 
 if TYPE_CHECKING:
     from services.reporting.generations.commands import Progress, Rebuilt
 
 SOURCE = "membership"
+TITLE = Words("Reconstrucción de los indicadores", "Rebuild of the indicators")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +30,6 @@ def register(app: typer.Typer) -> None:
         """Build a read model anew from the feeds, beside the one in use, and swap it in."""
         if service != "reporting":
             raise typer.BadParameter(f"{service!r} has no read model; reporting has one", param_hint="service")
-        from dataclasses import asdict
-
         import orjson
 
         done = asyncio.run(_rebuild())
@@ -52,6 +54,7 @@ async def _rebuild() -> "Rebuilt":
     from services.reporting.generations.commands import rebuild
     from shared.messaging.feed import FeedClient
     from shared.postgres.pool import open_database
+    from shared.runtime import tasks
     from shared.runtime.local import settings_for
 
     settings = settings_for("reporting")
@@ -61,8 +64,17 @@ async def _rebuild() -> "Rebuilt":
     async with (
         open_database(postgres, schema="reporting", application="cumulo-rebuild", size=3) as database,
         FeedClient(SOURCE, url, token) as feed,
+        tasks.begin(database, kind="rebuild", title=TITLE, actor="cli") as task,
     ):
-        return await rebuild(database, feed, progress=_progress())
+        show = _progress()
+
+        def progress(reached: int, end: int) -> None:
+            show(reached, end)
+            task.reach(reached, end)
+
+        done = await rebuild(database, feed, progress=progress)
+        task.result = asdict(done)
+        return done
 
 
 def _progress() -> "Progress":

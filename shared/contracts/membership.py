@@ -4,7 +4,7 @@ Facts hold ids, codes and dates; names and addresses stand in states only, so th
 A person is one state record and never appears in a fact.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
@@ -227,3 +227,61 @@ class PersonState(State):
     name: str
     mail: str
     language: Literal["es", "en"]
+
+
+# --- who may sign in, and as what ----------------------------------------------------------------
+
+Role = Literal[
+    "coordinator", "assistant", "board_member", "treasurer", "cluster_director", "cluster_president",
+    "cluster_staff", "representative", "buyer", "partner", "operator", "developer", "service",
+]  # fmt: skip
+"""What a person or a program does in the network; which role may do what is each service's own policy."""
+RoleScope = Literal["network", "cluster", "organization"]
+
+
+class AccessGrant(BaseModel):
+    """One role over one scope, from `since` on, before `until`. `scope_id` is None for the network."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    role: Role
+    scope: RoleScope
+    scope_id: UUID | None = None
+    since: date
+    until: date | None = None
+
+
+class AccessState(State):
+    """Who may sign in with which roles: a person, or a program by its token. A record without a value ends it.
+
+    Tokens issued up to `not_before`, and those of a session in `ended`, are refused. `services` limits a
+    program's token to some services, `until` is the instant after which it opens nothing.
+    """
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "access"
+
+    subject_id: UUID
+    kind: Literal["person", "program"]
+    name: str
+    language: Literal["es", "en"]
+    grants: list[AccessGrant]
+    services: list[Literal["membership", "events", "notifications", "reporting"]] | None = None
+    not_before: datetime
+    ended: list[UUID] = []
+    until: datetime | None = None
+
+
+class KeyState(State):
+    """A public key that verifies the tokens of membership: Ed25519, `x` as in a JSON Web Key (RFC 8037).
+
+    It signs from `since` on and verifies until `until`; it is published ahead of its first use.
+    """
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "key"
+
+    key_id: UUID
+    x: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    since: datetime
+    until: datetime

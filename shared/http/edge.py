@@ -1,25 +1,24 @@
 """The edge of a service over HTTP: the application, who calls, the trace of a request, health and metrics.
 
-Until people can sign in every route is for the role *service*: a bearer token compared in constant
-time. `/<service>/health`, `/ready` and `/metrics` need none.
+Every route names its action and asks the service's policy (shared.http.policy); `/<service>/health`,
+`/ready` and `/metrics` ask nobody.
 """
 
 import asyncio
 import contextlib
-import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import structlog
 import uuid_utils.compat as uuid_utils
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http import problems
+from shared.http.policy import Serving, service_of
 from shared.postgres.pool import Unit
 from shared.runtime.service import Definition, Service, running
 from shared.runtime.settings import Settings
@@ -31,35 +30,6 @@ if TYPE_CHECKING:
 
 MEASURE_SECONDS = 3.0
 """What a part may take to measure itself. Prometheus waits ten seconds for all of them, which measure at once."""
-
-_bearer = HTTPBearer(auto_error=False, description="token of the role service, as `cumulo status` prints it")
-
-
-def service_of(request: Request) -> Service:
-    """The running service behind a request. Raises 503 before it has started."""
-    service: Service | None = getattr(request.app.state, "service", None)
-    if service is None:
-        raise HTTPException(503, "the service is starting")
-    return service
-
-
-def service_role(
-    service: Annotated[Service, Depends(service_of)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
-    """The caller, when it has the role *service*. Raises 401 without a token and 403 with a wrong one."""
-    expected = service.settings.service_token
-    if credentials is None:
-        raise HTTPException(401, "a bearer token is needed")
-    if expected is None or not hmac.compare_digest(
-        credentials.credentials.encode(), expected.get_secret_value().encode()
-    ):
-        raise HTTPException(403, "this token does not open this route")
-    return "service"
-
-
-Serving = Annotated[Service, Depends(service_of)]
-Caller = Annotated[str, Depends(service_role)]
 
 
 @contextlib.asynccontextmanager
@@ -150,6 +120,8 @@ def _operations(name: str) -> APIRouter:
 def application(definition: Definition, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> FastAPI:
     """The FastAPI application of a service; its lifespan starts and stops the whole service."""
     from shared.http.feed import feed_router
+    from shared.http.tasks import tasks_router
+    from shared.web.assets import static_router
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -172,6 +144,8 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     problems.install(app)
     app.include_router(_operations(definition.name))
     app.include_router(feed_router(definition))
+    app.include_router(static_router())
+    app.include_router(tasks_router(definition))
     for router in definition.routers:
         app.include_router(router)
     app.add_middleware(_Observed, application=app)

@@ -5,13 +5,22 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Response
 
-from shared.http.edge import Caller, Serving
 from shared.http.inputs import Sequence64
+from shared.http.policy import Allowed, May, NotYours, Serving
 from shared.messaging import feed
 from shared.refusal import NotFound
 from shared.runtime.service import Definition
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="at most this many events")]
+
+
+Reader = Annotated[Allowed, May("feed.read")]
+
+
+def _of_the_whole_network(reader: Allowed) -> None:
+    """A feed holds the records of all clusters: a token for one of them does not open it."""
+    if not reader.everything:
+        raise NotYours("the feed is for programs of the whole network", roles=("service",))
 
 
 class NoSuchState(NotFound):
@@ -24,21 +33,24 @@ def feed_router(definition: Definition) -> APIRouter:
 
     @router.get("", summary="Facts behind a sequence, as a CloudEvents batch", response_class=Response)
     async def facts(
-        service: Serving, caller: Caller, after: Annotated[Sequence64, Query()] = 0, limit: Limit = 1000
+        service: Serving, reader: Reader, after: Annotated[Sequence64, Query()] = 0, limit: Limit = 1000
     ) -> Response:
+        _of_the_whole_network(reader)
         async with service.database.connection() as connection:
             return _batch(await feed.facts_after(connection, after, limit))
 
     @router.get("/barrier", summary="The last sequence behind which nothing is in flight")
-    async def barrier(service: Serving, caller: Caller) -> dict[str, int]:
+    async def barrier(service: Serving, reader: Reader) -> dict[str, int]:
+        _of_the_whole_network(reader)
         async with service.database.connection() as connection:
             return {"sequence": await feed.barrier(connection)}
 
     @router.get("/state/{aggregate}", summary="Current rows of an aggregate", response_class=Response)
     async def states(
-        aggregate: str, service: Serving, caller: Caller,
+        aggregate: str, service: Serving, reader: Reader,
         after: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None, limit: Limit = 1000,
     ) -> Response:  # fmt: skip
+        _of_the_whole_network(reader)
         source = definition.states.get(f"{definition.name}.{aggregate}.state")
         if source is None:
             known = ", ".join(topic.split(".")[1] for topic in definition.states) or "none"

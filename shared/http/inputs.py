@@ -3,6 +3,7 @@
 Used in request models, query parameters and import rows, so that bad input is named at its field.
 """
 
+import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
@@ -39,6 +40,19 @@ Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_stor
 
 OptionalLine = Annotated[Line | None, BeforeValidator(_blank_is_none)]
 """A line, or nothing when it is blank."""
+
+_MAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]+\.[^\s@<>()\[\],;:\\\".]{2,}")
+
+
+def _address(text: str) -> str:
+    if not _MAIL.fullmatch(text):
+        raise ValueError("is not a mail address")
+    return text
+
+
+Mail = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
+                 AfterValidator(_storable), AfterValidator(_address)]  # fmt: skip
+"""A mail address, of a plain shape; whether it is read is another question."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 """Lower-case letters, digits and single hyphens, as people see in addresses."""

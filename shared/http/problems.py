@@ -4,6 +4,7 @@ Bad input never becomes a 500: the driver's own complaints about values are prob
 an unreachable database is 503, and only a fault of the program is 500, logged with its trace.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -19,11 +20,15 @@ from shared.refusal import Refusal
 MEDIA_TYPE = "application/problem+json"
 
 
-def problem(status: int, code: str, title: str, **more: Any) -> JSONResponse:
+def problem(
+    status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
     """One problem document; `code` is the last part of its `type`."""
     body = {"type": f"urn:cumulo:problem:{code}", "title": title, "status": status, **more}
-    headers = {"WWW-Authenticate": 'Bearer realm="cumulo"'} if status == 401 else None
-    return JSONResponse(body, status, media_type=MEDIA_TYPE, headers=headers)
+    told = dict(headers or {})
+    if status == 401:
+        told["WWW-Authenticate"] = 'Bearer realm="cumulo"'
+    return JSONResponse(body, status, media_type=MEDIA_TYPE, headers=told)
 
 
 def install(app: FastAPI) -> None:
@@ -32,7 +37,7 @@ def install(app: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Refusal)
         field = {"field": error.field} if error.field else {}
-        return problem(error.status, error.code, error.reason, **field)
+        return problem(error.status, error.code, error.reason, headers=error.headers, **field, **error.members)
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

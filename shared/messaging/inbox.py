@@ -4,28 +4,19 @@ An event whose id lies below the horizon counts as known, so that forgetting nev
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from shared.runtime.service import Service
+from pydantic import JsonValue
 
-EVERY_SECONDS = 6 * 3600.0
-
-
-async def keep(service: "Service") -> int:
-    """One round. Returns how many partitions were dropped."""
-    now = service.clock()
-    async with service.database.connection() as connection, connection.transaction():
-        # one replica at a time; the others find the work done
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.inbox', 0))")
-        await connection.execute("SELECT inbox_partitions($1)", now)
-        dropped = await connection.fetchval("SELECT inbox_prune($1)", now - timedelta(days=service.settings.inbox_days))
-    return int(dropped)
+from shared.postgres.pool import Unit
+from shared.runtime.jobs import Job, Turn
 
 
-async def upkeep(service: "Service") -> None:
-    """The loop that every service runs."""
-    while not service.stopping.is_set():
-        if dropped := await keep(service):
-            service.log.info("inbox.pruned", partitions=dropped)
-        await service.pause(EVERY_SECONDS)
+async def keep(unit: Unit, turn: Turn) -> JsonValue:
+    """One round, in which the service's role may do no more than these two functions of the database do."""
+    await unit.connection.execute("SELECT inbox_partitions($1)", unit.now)
+    before = unit.now - timedelta(days=turn.service.settings.inbox_days)
+    turn.count("partitions dropped", await unit.connection.fetchval("SELECT inbox_prune($1)", before))
+    return None
+
+
+UPKEEP = Job("inbox", every=timedelta(hours=6), chunk=keep)

@@ -41,8 +41,12 @@ class Migration:
 
 
 def migrations_of(service: str, root: Path = ROOT) -> list[Migration]:
-    """The bus's files, then the service's own, each in the order of their numbers."""
-    folders = (("bus", root / "shared/messaging/migrations"), (service, root / "services" / service / "migrations"))
+    """The bus's files, those of the edges, then the service's own, each in the order of their numbers."""
+    folders = (
+        ("bus", root / "shared/messaging/migrations"),
+        ("edge", root / "shared/http/migrations"),
+        (service, root / "services" / service / "migrations"),
+    )
     return [
         Migration(f"{owner}/{file.name}", file.read_text("utf-8"))
         for owner, folder in folders

@@ -99,6 +99,7 @@ def local_settings(service: str, status: dict[str, Any], secrets: dict[str, str]
         replica="local",
         http_host="127.0.0.1",
         http_port=urlsplit(status["http"]).port or 8000,
+        public_url=status["http"],
         service_token=secrets["token"],
         urls=dict.fromkeys(SERVICES, status["http"]),
         postgres_host=dsn.hostname or "127.0.0.1",
@@ -111,6 +112,8 @@ def local_settings(service: str, status: dict[str, Any], secrets: dict[str, str]
         kafka_idempotent=not status["kafka_embedded"],
         topic_prefix=status["topic_prefix"],
         mail_folder=Path(status["mail"]),
+        files=str(Path(status["data"]) / "files"),
+        demo=status.get("demo", False),
     )
 
 

@@ -49,6 +49,9 @@ class Metrics:
         self.requests = Histogram(
             "cumulo_http_seconds", "requests", ["method", "route", "status"], buckets=_FAST, registry=here
         )
+        self.job_turns = Counter(
+            "cumulo_job_turns", "turns of jobs, by how they ended", ["job", "outcome"], registry=here
+        )
         self.mails = Counter("cumulo_mails", "mails by outcome", ["outcome"], registry=here)
 
     def listens(self, consumer: str, types: Iterable[str]) -> None:

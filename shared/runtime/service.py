@@ -22,8 +22,10 @@ from shared.runtime.settings import ServiceName, Settings
 from shared.runtime.tracing import Tracing, current_traceparent
 
 if TYPE_CHECKING:
+    from shared.http.policy import Policy
     from shared.messaging.consumer import ConsumerLoop
     from shared.messaging.relay import Relay
+    from shared.runtime.jobs import Job
 
 Loop = Callable[["Service"], Awaitable[None]]
 
@@ -34,7 +36,9 @@ class Definition:
 
     `routers` carry their own prefix (`/membership/…`). `states` maps each of its state topics to the rows
     behind it. `loops` are long-running tasks of its own (a sender, a ticker); one that ends with a
-    transient error is started again.
+    transient error is started again. `jobs` are what time brings about, worked by one replica at a time (see
+    shared.runtime.jobs); those that every service has come by themselves. `policy` says which role may do what
+    (see shared.http.policy).
     """
 
     name: ServiceName
@@ -42,6 +46,8 @@ class Definition:
     consumers: Sequence[Consumer] = ()
     states: Mapping[str, StateSource] = field(default_factory=dict)
     loops: Mapping[str, Loop] = field(default_factory=dict)
+    jobs: "Sequence[Job]" = ()
+    policy: "Policy" = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +62,8 @@ class Service:
     log: Log
     relay: "Relay | None" = None
     consumers: "list[ConsumerLoop]" = field(default_factory=list)
+    jobs: "Sequence[Job]" = ()
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: asyncio.Event = field(default_factory=asyncio.Event)
     failed: str | None = None
@@ -103,6 +111,37 @@ class Service:
 
 
 @contextlib.asynccontextmanager
+async def at_hand(
+    definition: Definition,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    tracing: Tracing | None = None,
+    purpose: str = "cli",
+) -> AsyncIterator[Service]:
+    """A service in which nothing runs by itself: its pool, clock and jobs, for a command. Raises `PostgresAway`."""
+    from shared.runtime.upkeep import jobs_of
+
+    async with open_database(
+        settings.postgres(definition.name),
+        schema=definition.name,
+        application=f"cumulo-{definition.name}-{purpose}",
+        size=settings.postgres_pool,
+    ) as database:
+        own_tracing = tracing or Tracing(definition.name, settings.otlp_endpoint)
+        log = get_log(definition.name)
+        service = Service(definition, settings, database, Metrics(definition.name), own_tracing, log)
+        service.jobs = jobs_of(definition, settings)
+        if clock is not None:
+            service.clock = clock
+        try:
+            yield service
+        finally:
+            if tracing is None:
+                await asyncio.to_thread(own_tracing.close)
+
+
+@contextlib.asynccontextmanager
 async def running(
     definition: Definition,
     settings: Settings,
@@ -110,39 +149,27 @@ async def running(
     clock: Callable[[], datetime] | None = None,
     tracing: Tracing | None = None,
 ) -> AsyncIterator[Service]:
-    """Starts a service's pool, relay, consumers and loops; stops them in the opposite order.
+    """Starts a service's pool, relay, consumers, loops and jobs; stops them in the opposite order.
 
     Kafka may be away at the start: the relay and the consumers keep trying, the service is not ready.
     """
-    from shared.messaging import inbox, reconcile
     from shared.messaging.consumer import ConsumerLoop
     from shared.messaging.relay import Relay
+    from shared.runtime.job_runner import run_jobs
 
-    log = get_log(definition.name)
-    async with open_database(
-        settings.postgres(definition.name),
-        schema=definition.name,
-        application=f"cumulo-{definition.name}-{settings.replica}",
-        size=settings.postgres_pool,
-    ) as database:
-        own_tracing = tracing or Tracing(definition.name, settings.otlp_endpoint)
-        service = Service(definition, settings, database, Metrics(definition.name), own_tracing, log)
-        if clock is not None:
-            service.clock = clock
+    async with at_hand(definition, settings, clock=clock, tracing=tracing, purpose=settings.replica) as service:
+        log = service.log
         tasks: list[asyncio.Task[None]] = []
         if settings.relay_enabled:
             service.relay = Relay(service)
-            database.on_recorded.append(service.relay.wake)
+            service.database.on_recorded.append(service.relay.wake)
             tasks.append(asyncio.create_task(service.relay.run(), name=f"{definition.name} relay"))
         for consumer in definition.consumers:
             service.metrics.listens(consumer.name, consumer.types)
             loop = ConsumerLoop(service, consumer)
             service.consumers.append(loop)
             tasks.append(asyncio.create_task(loop.run(), name=f"{definition.name} {consumer.name}"))
-        loops: dict[str, Loop] = {"inbox upkeep": inbox.upkeep, **definition.loops}
-        if definition.states and settings.relay_enabled:
-            loops["reconcile"] = reconcile.hourly
-        for name, own in loops.items():
+        for name, own in {"jobs": run_jobs, **definition.loops}.items():
             tasks.append(asyncio.create_task(_supervised(service, name, own), name=f"{definition.name} {name}"))
         log.info("service.started", replica=settings.replica)
         try:
@@ -151,12 +178,13 @@ async def running(
             service.stopping.set()
             if service.relay is not None:
                 service.relay.wake()
+            for task in service.background:  # nobody awaits them; each writes down that it was broken off
+                task.cancel()
+            tasks += service.background
             _, late = await asyncio.wait(tasks, timeout=15) if tasks else (set(), set())
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if tracing is None:
-                await asyncio.to_thread(own_tracing.close)
             log.info("service.stopped", unfinished=[task.get_name() for task in late])
 
 

@@ -6,15 +6,25 @@ an object of a service, never a global, so that four services share one process 
 
 import os
 import socket
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ServiceName = Literal["membership", "events", "notifications", "reporting"]
 SERVICES: tuple[ServiceName, ...] = ("membership", "events", "notifications", "reporting")
+
+
+def _separated(value: object) -> object:
+    """A list as people write it into a variable: parts between commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_separated)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(_separated)]
 
 
 class PostgresSettings(BaseModel):
@@ -46,7 +56,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CUMULO_", extra="ignore", env_file=None)
 
     environment: Literal["local", "test", "production"] = Field(
-        default="production", description="what kind of installation this is; told, nothing depends on it"
+        default="production", description="what kind of installation this is; production refuses demo people"
     )
     replica: str = Field(
         default_factory=socket.gethostname,
@@ -61,6 +71,19 @@ class Settings(BaseSettings):
 
     http_host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     http_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 chooses a free one")
+    public_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s]+$",
+        description="address under which people reach it, e.g. https://red.example; default: that of the request",
+    )  # fmt: skip
+    demo: bool = Field(
+        default=False, description="shows named demo people with one-click sign-in; refused in production"
+    )
+    provider_issuer: str | None = Field(
+        default=None, description="issuer of an OpenID Connect provider with which people may sign in too"
+    )
+    provider_name: str = Field(default="OpenID", description="what its button says")
+    provider_client_id: str | None = Field(default=None, description="our client id there")
+    provider_client_secret: SecretStr | None = Field(default=None, description="our secret there")
     service_token: SecretStr | None = Field(
         default=None, description="bearer token of the role service; without it only health, ready, metrics answer"
     )
@@ -119,14 +142,41 @@ class Settings(BaseSettings):
     mail_sender: str = Field(default="Cumulo <no-reply@cumulo.example>", description="the sender of every mail")
     mail_reply_to: str | None = Field(default=None, description="where answers go; without it no mail asks for one")
 
+    files: str | None = Field(
+        default=None, description="where files are kept: a folder, or s3://bucket/prefix; without it none are taken"
+    )
+    files_max_megabytes: int = Field(default=20, ge=1, le=500, description="largest file that is taken")
+    files_endpoint: str | None = Field(
+        default=None, description="address of an S3-compatible store, e.g. https://s3.example.org; without it Amazon's"
+    )
+    files_region: str = Field(default="us-east-1", description="region of the bucket")
+    files_key_id: str | None = Field(default=None, description="id of the access key; without it that of the machine")
+    files_secret: SecretStr | None = Field(default=None, description="the access key's secret")
+
+    outgoing_allow: Networks = Field(
+        default=(), description="inner networks that calls may go to, e.g. 10.1.0.0/16, comma separated; default: none"
+    )
+    outgoing_http: bool = Field(default=False, description="whether calls may go out without TLS")
+    outgoing_ports: Ports = Field(
+        default=(80, 443, 8080, 8443), description="ports that calls may go to; default: `80, 443, 8080, 8443`"
+    )
+    outgoing_seconds: float = Field(default=15.0, gt=0, description="what a call may take, with its redirects")
+    outgoing_max_kilobytes: int = Field(default=1024, ge=1, description="an answer is cut behind this")
+
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: Any) -> Any:
-        for name in ("postgres_password", "service_token", "mail_password"):
+        for name in ("postgres_password", "service_token", "mail_password", "provider_client_secret", "files_secret"):
             path = os.environ.get(f"CUMULO_{name.upper()}_FILE")
             if path and isinstance(values, dict) and not values.get(name):
                 values[name] = Path(path).read_text().strip()
         return values
+
+    @model_validator(mode="after")
+    def _no_demo_in_production(self) -> "Settings":
+        if self.demo and self.environment == "production":
+            raise ValueError("CUMULO_DEMO: demo people sign in with one click, which production refuses")
+        return self
 
     @field_validator("network_zone")
     @classmethod

@@ -206,7 +206,7 @@ async def test_curl_reads_the_feed(publisher: Publisher) -> None:
         "org.cumulo.membership.OrganizationState.v1"
     }
     refused = {**publisher.environment, "TOKEN": "another"}
-    with pytest.raises(AssertionError, match="403"):
+    with pytest.raises(AssertionError, match="401"):
         await Publisher(publisher.service, refused).shell(feed)
 
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from services.events.members import views
-from shared.http.edge import Caller, Serving
 from shared.http.inputs import Day, Slug
+from shared.http.policy import Allowed, May, Serving
 
 router = APIRouter(prefix="/events/members", tags=["members"])
 
@@ -39,13 +39,15 @@ class MemberPage(BaseModel):
 
 @router.get("", summary="Who is a member, as events knows it")
 async def members(
-    service: Serving, caller: Caller,
+    service: Serving, reader: Annotated[Allowed, May("members.read")],
     cluster: Annotated[Slug | None, Query(description="a cluster's slug")] = None,
     as_of: Annotated[Day | None, Query(description="in force on this day")] = None,
     after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> MemberPage:  # fmt: skip
     async with service.database.connection() as connection:
-        rows = await views.members(connection, after=after, cluster=cluster, as_of=as_of, limit=limit + 1)
+        rows = await views.members(
+            connection, after=after, cluster=cluster, as_of=as_of, limit=limit + 1, span=reader.span()
+        )
     items = [MemberView(**row) for row in rows[:limit]]
     return MemberPage(items=items, next=items[-1].membership_id if len(rows) > limit else None)

@@ -10,10 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from services.membership.clusters import commands, store
 from services.membership.clusters.domain import Cluster, Language, NoSuchCluster
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
-from shared.http.edge import Caller, Serving, unit_of
+from shared.http.edge import unit_of
 from shared.http.inputs import Country, Day, Line, OptionalLine, Slug
+from shared.http.policy import Allowed, May, Serving
 
 router = APIRouter(prefix="/membership/clusters", tags=["clusters"])
+
+Reader = Annotated[Allowed, May("clusters.read")]
+Manager = Annotated[Allowed, May("clusters.manage")]
 
 
 def _short(text: str) -> str:
@@ -73,22 +77,22 @@ def _view(cluster: Cluster) -> ClusterView:
 
 
 @router.post("", status_code=201, summary="Found a cluster")
-async def found(request: Request, response: Response, caller: Caller, body: NewCluster) -> ClusterView:
-    async with unit_of(request, caller) as unit:
+async def found(request: Request, response: Response, caller: Manager, body: NewCluster) -> ClusterView:
+    async with unit_of(request, caller.actor) as unit:
         cluster = await commands.found_cluster(unit, **body.model_dump())
     tagged(response, cluster.version)
     return _view(cluster)
 
 
 @router.get("", summary="Clusters, a page at a time")
-async def clusters(service: Serving, caller: Caller, after: After = None, limit: Limit = 100) -> Page[ClusterView]:
+async def clusters(service: Serving, reader: Reader, after: After = None, limit: Limit = 100) -> Page[ClusterView]:
     async with service.database.connection() as connection:
         rows = await store.page(connection, after, limit + 1)
     return Page(items=[_view(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
 
 
 @router.get("/{cluster_id}", summary="One cluster")
-async def cluster(service: Serving, response: Response, caller: Caller, cluster_id: UUID) -> ClusterView:
+async def cluster(service: Serving, response: Response, reader: Reader, cluster_id: UUID) -> ClusterView:
     async with service.database.connection() as connection:
         rows = await store.load(connection, [cluster_id])
     if not rows:
@@ -99,9 +103,9 @@ async def cluster(service: Serving, response: Response, caller: Caller, cluster_
 
 @router.post("/{cluster_id}/join", summary="The cluster joins the network")
 async def join(
-    request: Request, response: Response, caller: Caller, cluster_id: UUID, expected: ExpectedVersion, body: Move
+    request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
         changed = await commands.join_network(
             unit, cluster_id, effective=body.effective, note=body.note, expected=expected
         )
@@ -111,9 +115,9 @@ async def join(
 
 @router.post("/{cluster_id}/leave", summary="The cluster leaves the network")
 async def leave(
-    request: Request, response: Response, caller: Caller, cluster_id: UUID, expected: ExpectedVersion, body: Move
+    request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
         changed = await commands.leave_network(
             unit, cluster_id, effective=body.effective, note=body.note, expected=expected
         )

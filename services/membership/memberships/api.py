@@ -11,10 +11,18 @@ from services.membership.edges import After, ExpectedVersion, Limit, Page, tagge
 from services.membership.memberships import commands, store
 from services.membership.memberships.domain import Membership, NoSuchMembership
 from shared.contracts.membership import Category, Standing
-from shared.http.edge import Caller, Serving, unit_of
+from shared.http.edge import unit_of
 from shared.http.inputs import Day, OptionalLine
+from shared.http.policy import Allowed, May, Serving
+from shared.postgres.pool import Connection
 
 router = APIRouter(prefix="/membership/memberships", tags=["memberships"])
+
+Reader = Annotated[Allowed, May("memberships.read")]
+Applying = Annotated[Allowed, May("memberships.apply")]
+Approving = Annotated[Allowed, May("memberships.approve")]
+Activating = Annotated[Allowed, May("memberships.activate")]
+Resigning = Annotated[Allowed, May("memberships.resign")]
 
 
 class Application(BaseModel):
@@ -84,64 +92,86 @@ def _life(membership: Membership, response: Response) -> MembershipLife:
     return MembershipLife.model_validate({**_values(membership), "bands": bands})
 
 
+async def _require(connection: Connection, caller: Allowed, membership_id: UUID) -> None:
+    """Raises `NotYours` for a membership out of reach. Whose it is never changes, so that it is asked first."""
+    for found in await store.load(connection, [membership_id]):
+        caller.require(cluster=found.cluster_id, organization=found.organization_id)
+
+
 @router.post("", status_code=201, summary="Apply for membership")
-async def apply(request: Request, response: Response, caller: Caller, body: Application) -> MembershipLife:
-    async with unit_of(request, caller) as unit:
+async def apply(
+    request: Request,
+    response: Response,
+    caller: Applying,
+    body: Application,
+) -> MembershipLife:
+    caller.require(cluster=body.cluster_id, organization=body.organization_id)
+    async with unit_of(request, caller.actor) as unit:
         membership = await commands.apply_for_membership(unit, **body.model_dump())
     return _life(membership, response)
 
 
 @router.get("", summary="Memberships, a page at a time")
 async def memberships(
-    service: Serving, caller: Caller, after: After = None, limit: Limit = 100,
+    service: Serving, reader: Reader, after: After = None, limit: Limit = 100,
     cluster_id: Annotated[UUID | None, Query()] = None, organization_id: Annotated[UUID | None, Query()] = None,
     standing: Annotated[Standing | None, Query()] = None,
 ) -> Page[MembershipView]:  # fmt: skip
     async with service.database.connection() as connection:
         rows = await store.page(
-            connection, after, limit + 1, cluster_id=cluster_id, organization_id=organization_id, standing=standing
+            connection,
+            after,
+            limit + 1,
+            cluster_id=cluster_id,
+            organization_id=organization_id,
+            standing=standing,
+            span=reader.span(),
         )
     items = [MembershipView.model_validate(_values(row)) for row in rows[:limit]]
     return Page(items=items, next=rows[limit - 1].id if len(rows) > limit else None)
 
 
 @router.get("/{membership_id}", summary="One membership with its days in force")
-async def membership(service: Serving, response: Response, caller: Caller, membership_id: UUID) -> MembershipLife:
+async def membership(service: Serving, response: Response, reader: Reader, membership_id: UUID) -> MembershipLife:
     async with service.database.connection() as connection:
         rows = await store.load(connection, [membership_id])
     if not rows:
         raise NoSuchMembership(f"there is no membership {membership_id}", field="membership_id")
+    reader.require(cluster=rows[0].cluster_id, organization=rows[0].organization_id)
     return _life(rows[0], response)
 
 
 @router.post("/{membership_id}/approve", summary="Accept an application")
 async def approve(
-    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    request: Request, response: Response, caller: Approving, membership_id: UUID, expected: ExpectedVersion,
     body: Step | None = None,
 ) -> MembershipLife:  # fmt: skip
     step = body or Step()
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
+        await _require(unit.connection, caller, membership_id)
         changed = await commands.approve_membership(unit, membership_id, expected=expected, **step.model_dump())
     return _life(changed, response)
 
 
 @router.post("/{membership_id}/activate", summary="Bring a membership into force")
 async def activate(
-    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    request: Request, response: Response, caller: Activating, membership_id: UUID, expected: ExpectedVersion,
     body: Activation | None = None,
 ) -> MembershipLife:  # fmt: skip
     step = body or Activation()
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
+        await _require(unit.connection, caller, membership_id)
         changed = await commands.activate_membership(unit, membership_id, expected=expected, **step.model_dump())
     return _life(changed, response)
 
 
 @router.post("/{membership_id}/resign", summary="End a membership")
 async def resign(
-    request: Request, response: Response, caller: Caller, membership_id: UUID, expected: ExpectedVersion,
+    request: Request, response: Response, caller: Resigning, membership_id: UUID, expected: ExpectedVersion,
     body: Step | None = None,
 ) -> MembershipLife:  # fmt: skip
     step = body or Step()
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
+        await _require(unit.connection, caller, membership_id)
         changed = await commands.resign_membership(unit, membership_id, expected=expected, **step.model_dump())
     return _life(changed, response)

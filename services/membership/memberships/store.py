@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.membership.memberships.domain import Band, Membership
+from shared.http.policy import WHOLE, Span
 from shared.messaging.outbox import Record
 from shared.postgres.pool import Connection, Row
 
@@ -24,6 +25,7 @@ SELECT id, organization_id, cluster_id, category, standing, applied_on, approved
 FROM membership
 WHERE ($1::uuid IS NULL OR id > $1) AND ($3::uuid IS NULL OR cluster_id = $3)
   AND ($4::uuid IS NULL OR organization_id = $4) AND ($5::text IS NULL OR standing = $5)
+  AND ($6 OR cluster_id = ANY ($7::uuid[]) OR organization_id = ANY ($8::uuid[]))
 ORDER BY id LIMIT $2
 """
 LOCK = "SELECT id FROM membership WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
@@ -74,9 +76,10 @@ async def page(
     cluster_id: UUID | None = None,
     organization_id: UUID | None = None,
     standing: str | None = None,
+    span: Span = WHOLE,
 ) -> list[Membership]:
-    """At most `limit` memberships behind an id, by id, without their bands."""
-    rows = await connection.fetch(PAGE, after, limit, cluster_id, organization_id, standing)
+    """At most `limit` memberships behind an id, by id, without their bands; those within `span` only."""
+    rows = await connection.fetch(PAGE, after, limit, cluster_id, organization_id, standing, *span)
     return [_membership(row) for row in rows]
 
 

@@ -8,15 +8,18 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
-from services.membership.organizations import commands, store
+from services.membership.organizations import commands, store, views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from shared.contracts.membership import ChainPosition, OrganizationType
-from shared.http.edge import Caller, Serving, unit_of
+from shared.http.edge import unit_of
 from shared.http.inputs import Country, Day, Line, OptionalLine
+from shared.http.policy import Allowed, May, Sees, Serving
 
 router = APIRouter(prefix="/membership/organizations", tags=["organizations"])
 
 Positions = Annotated[set[ChainPosition], Field(max_length=6)]
+Reader = Annotated[Allowed, May("organizations.read")]
+Private = Annotated[Allowed, Sees("organizations.private")]
 State = Annotated[str | None, Query(pattern=r"^[A-Z0-9]{1,3}$")]
 
 
@@ -93,19 +96,26 @@ class OrganizationView(BaseModel):
     warnings: list[str] = []
 
 
-def _view(organization: Organization, warnings: tuple[str, ...] = ()) -> OrganizationView:
+def _view(organization: Organization, warnings: tuple[str, ...] = (), *, private: bool = True) -> OrganizationView:
+    """`private` shows what is for the organisation, its clusters and the network only."""
     return OrganizationView(
         id=organization.id, slug=organization.slug, legal_name=organization.legal_name,
         trade_name=organization.trade_name, type=organization.type, country=organization.country,
-        state=organization.state, city=organization.city, tax_number=organization.tax_number,
+        state=organization.state, city=organization.city,
+        tax_number=organization.tax_number if private else None,
         positions=[PositionView(position=p.position, since=p.since, until=p.until) for p in organization.positions],
         version=organization.version, warnings=list(warnings),
     )  # fmt: skip
 
 
 @router.post("", status_code=201, summary="Register an organisation")
-async def register(request: Request, response: Response, caller: Caller, body: NewOrganization) -> OrganizationView:
-    async with unit_of(request, caller) as unit:
+async def register(
+    request: Request,
+    response: Response,
+    caller: Annotated[Allowed, May("organizations.register")],
+    body: NewOrganization,
+) -> OrganizationView:
+    async with unit_of(request, caller.actor) as unit:
         organization, warnings = await commands.register_organization(unit, **body.model_dump())
     tagged(response, organization.version)
     return _view(organization, warnings)
@@ -113,32 +123,40 @@ async def register(request: Request, response: Response, caller: Caller, body: N
 
 @router.get("", summary="Organisations, a page at a time")
 async def organizations(
-    service: Serving, caller: Caller, after: After = None, limit: Limit = 100,
+    service: Serving, reader: Reader, private: Private, after: After = None, limit: Limit = 100,
     country: Annotated[Country | None, Query()] = None, state: State = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     name: Annotated[OptionalLine, Query(description="without case, accents and legal form")] = None,
 ) -> Page[OrganizationView]:  # fmt: skip
     async with service.database.connection() as connection:
         rows = await store.page(connection, after, limit + 1, country=country, state=state, type_=type, name=name)
-    return Page(items=[_view(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
+        covered = await views.covered(connection, private, [row.id for row in rows[:limit]])
+    return Page(
+        items=[_view(row, private=row.id in covered) for row in rows[:limit]],
+        next=rows[limit - 1].id if len(rows) > limit else None,
+    )
 
 
 @router.get("/{organization_id}", summary="One organisation")
-async def organization(service: Serving, response: Response, caller: Caller, organization_id: UUID) -> OrganizationView:
+async def organization(
+    service: Serving, response: Response, reader: Reader, private: Private, organization_id: UUID
+) -> OrganizationView:
     async with service.database.connection() as connection:
         rows = await store.load(connection, [organization_id])
+        covered = await views.covered(connection, private, [organization_id])
     if not rows:
         raise NoSuchOrganization(f"there is no organisation {organization_id}", field="organization_id")
     tagged(response, rows[0].version)
-    return _view(rows[0])
+    return _view(rows[0], private=organization_id in covered)
 
 
 @router.patch("/{organization_id}", summary="Change an organisation")
 async def change(
-    request: Request, response: Response, caller: Caller, organization_id: UUID, expected: ExpectedVersion,
-    body: OrganizationChange,
+    request: Request, response: Response, caller: Annotated[Allowed, May("organizations.change")],
+    organization_id: UUID, expected: ExpectedVersion, body: OrganizationChange,
 ) -> OrganizationView:  # fmt: skip
-    async with unit_of(request, caller) as unit:
+    async with unit_of(request, caller.actor) as unit:
+        await views.require(unit.connection, caller, organization_id)
         changed, warnings = await commands.change_organization(
             unit, organization_id, body.values(), positions=body.positions, effective=body.effective, note=body.note,
             expected=expected,

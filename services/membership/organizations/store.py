@@ -35,6 +35,7 @@ WHERE (country, tax_number) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 UNION
 SELECT id, country, tax_number, normalised_name, state FROM organization WHERE normalised_name = ANY ($3::text[])
 """
+BY_SLUG = "SELECT id FROM organization WHERE slug = $1"
 SLUGS = "SELECT slug FROM organization WHERE slug = ANY ($1::text[])"
 INSERTED = (
     "id", "slug", "legal_name", "trade_name", "normalised_name", "sort_key", "type", "country", "state", "city",
@@ -66,6 +67,12 @@ async def lock(connection: Connection, ids: Sequence[UUID]) -> list[Organization
     """The named organisations that exist, locked for update. Two statements, so that what is read is what is locked."""
     await connection.execute(LOCK, ids)
     return await load(connection, ids)
+
+
+async def id_of_slug(connection: Connection, slug: str) -> UUID | None:
+    """The organisation of this slug."""
+    found: UUID | None = await connection.fetchval(BY_SLUG, slug)
+    return found
 
 
 async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:

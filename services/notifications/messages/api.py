@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from services.notifications.messages import commands, domain, views
-from shared.http.edge import Caller, Serving, unit_of
+from shared.http.edge import unit_of
+from shared.http.policy import Allowed, May, Serving
 
 router = APIRouter(prefix="/notifications/messages", tags=["messages"])
 
+Reader = Annotated[Allowed, May("messages.read")]
 State = Literal["due", "sent", "failed", "suppressed", "erased"]
 
 
@@ -53,21 +55,24 @@ class MessagePage(BaseModel):
 
 @router.get("", summary="Messages, a page at a time")
 async def messages(
-    service: Serving, caller: Caller,
+    service: Serving, reader: Reader,
     state: Annotated[State | None, Query()] = None,
     subject: Annotated[Literal["welcome"] | None, Query()] = None,
     after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> MessagePage:  # fmt: skip
     async with service.database.connection() as connection:
-        rows = await views.messages(connection, after=after, state=state, subject=subject, limit=limit + 1)
+        rows = await views.messages(
+            connection, after=after, state=state, subject=subject, limit=limit + 1, span=reader.span()
+        )
     items = [MessageView(**row) for row in rows[:limit]]
     return MessagePage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
 @router.get("/{message_id}", summary="One message with its delivery log")
-async def message(service: Serving, caller: Caller, message_id: UUID) -> MessageWithLog:
+async def message(service: Serving, reader: Reader, message_id: UUID) -> MessageWithLog:
     async with service.database.connection() as connection:
+        await views.require_message(connection, reader, message_id)
         found = await views.message(connection, message_id)
     if found is None:
         raise domain.NoSuchMessage(f"there is no message {message_id}", field="message_id")
@@ -76,6 +81,7 @@ async def message(service: Serving, caller: Caller, message_id: UUID) -> Message
 
 
 @router.post("/{message_id}/retry", status_code=204, summary="Send again at once, even to an address that refused")
-async def retry(request: Request, caller: Caller, message_id: UUID) -> None:
-    async with unit_of(request, caller) as unit:
+async def retry(request: Request, caller: Annotated[Allowed, May("messages.send")], message_id: UUID) -> None:
+    async with unit_of(request, caller.actor) as unit:
+        await views.require_message(unit.connection, caller, message_id)
         await commands.retry_message(unit, message_id)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.notifications.attempt import Attempt
 from services.notifications.messages import domain, store, views
 from services.notifications.subjects.domain import GREETED_WITHIN, RULES, asked_by
 from shared.contracts.base import contract_of
+from shared.mail.attempt import Attempt
 from shared.messaging.events import Event
 from shared.postgres.pool import Unit
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Literal
 from uuid import UUID, uuid5
 
-from services.notifications.attempt import Attempt
+from shared.mail.attempt import Attempt
 from shared.refusal import Conflict, NotFound
 
 Outcome = Literal["sent", "retry", "failed", "suppressed"]

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import structlog
 
-from services.notifications.attempt import Attempt
 from services.notifications.messages import commands
 from services.notifications.subjects.views import Known, render
-from services.notifications.transport import Outlet, SenderUnusable, compose, outlet
+from shared.mail.attempt import Attempt
+from shared.mail.transport import Outlet, SenderUnusable, compose, outlet
 from shared.postgres.pool import TRANSIENT
 from shared.postgres.values import day_in
 from shared.runtime.service import Service

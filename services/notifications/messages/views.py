@@ -8,18 +8,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared.http.policy import WHOLE, Allowed, NotYours, Span
 from shared.postgres.pool import Connection
 
 PAGE = """
-SELECT id, notice_id, person_id, subject, state, created_at, due_at, attempts, settled_at
-FROM message
-WHERE id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
-  AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR subject = $3)
-ORDER BY id LIMIT $4
+SELECT m.id, m.notice_id, m.person_id, m.subject, m.state, m.created_at, m.due_at, m.attempts, m.settled_at
+FROM message m JOIN notice n ON n.id = m.notice_id
+WHERE m.id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
+  AND ($2::text IS NULL OR m.state = $2) AND ($3::text IS NULL OR m.subject = $3)
+  AND ($5 OR n.cluster_id = ANY ($6::uuid[]) OR n.organization_id = ANY ($7::uuid[]))
+ORDER BY m.id LIMIT $4
 """
 ONE = """
 SELECT id, notice_id, person_id, subject, state, created_at, due_at, attempts, settled_at FROM message WHERE id = $1
 """
+WHOSE = "SELECT n.cluster_id, n.organization_id FROM message m JOIN notice n ON n.id = m.notice_id WHERE m.id = $1"
 DELIVERIES = "SELECT attempt, at, outcome, code FROM delivery WHERE message_id = $1 ORDER BY attempt"
 UNADDRESSED = """
 SELECT n.id AS notice_id, p.person_id, n.subject
@@ -63,10 +66,16 @@ async def address_of(connection: Connection, id_: UUID) -> str | None:
 
 
 async def messages(
-    connection: Connection, *, after: UUID | None, state: str | None, subject: str | None, limit: int
+    connection: Connection,
+    *,
+    after: UUID | None,
+    state: str | None,
+    subject: str | None,
+    limit: int,
+    span: Span = WHOLE,
 ) -> list[Mapping[str, Any]]:
-    """Messages by id."""
-    return [dict(row) for row in await connection.fetch(PAGE, after, state, subject, limit)]
+    """Messages by id, those within `span`."""
+    return [dict(row) for row in await connection.fetch(PAGE, after, state, subject, limit, *span)]
 
 
 async def message(connection: Connection, id_: UUID) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]] | None:
@@ -75,3 +84,10 @@ async def message(connection: Connection, id_: UUID) -> tuple[Mapping[str, Any],
     if row is None:
         return None
     return dict(row), [dict(attempt) for attempt in await connection.fetch(DELIVERIES, id_)]
+
+
+async def require_message(connection: Connection, caller: Allowed, id_: UUID) -> None:
+    """Raises `NotYours` for a message about an organisation out of the caller's reach."""
+    row = await connection.fetchrow(WHOSE, id_)
+    if row is not None and not caller.covers(cluster=row["cluster_id"], organization=row["organization_id"]):
+        raise NotYours("this message concerns another cluster")

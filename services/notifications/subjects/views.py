@@ -12,6 +12,8 @@ import css_inline
 from babel.dates import format_date
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
+from shared.mail.attempt import Rendered
+
 CATEGORIES = {
     "es": {"associate": "asociado", "affiliate": "afiliado", "honorary": "socio honorario"},
     "en": {"associate": "associate", "affiliate": "affiliate", "honorary": "honorary member"},
@@ -30,15 +32,6 @@ class Known:
     effective: date
     begins_later: bool = False
     answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One message in one language."""
-
-    title: str
-    text: str
-    html: str
 
 
 @lru_cache(maxsize=1)

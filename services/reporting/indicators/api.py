@@ -11,12 +11,13 @@ from fastapi import APIRouter, Query
 
 from services.reporting.indicators import domain, views
 from services.reporting.indicators.domain import Words
-from shared.http.edge import Caller, Serving
+from shared.http.policy import Allowed, May, Serving
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
 
 router = APIRouter(prefix="/reporting/indicators", tags=["indicators"])
 
+Reader = Annotated[Allowed, May("indicators.read")]
 AsOf = Annotated[str | None, Query(max_length=40, description="the day it counts, 2026-03-31; default today")]
 KnownOn = Annotated[
     str | None,
@@ -26,14 +27,14 @@ Cluster = Annotated[UUID | None, Query(description="only this cluster")]
 
 
 @router.get("", summary="The catalogue of indicators")
-async def catalogue(caller: Caller) -> dict[str, Any]:
+async def catalogue(reader: Reader) -> dict[str, Any]:
     """Codes, names, meanings, units and the dimensions by which each divides."""
     return {"indicators": [_entry(indicator) for indicator in domain.CATALOGUE.values()]}
 
 
 @router.get("/{indicator}", summary="One indicator, as of a day, as known on a day")
 async def figure(
-    indicator: str, service: Serving, caller: Caller, as_of: AsOf = None, known_on: KnownOn = None,
+    indicator: str, service: Serving, reader: Reader, as_of: AsOf = None, known_on: KnownOn = None,
     by: Annotated[list[str] | None, Query(description="up to two dimensions of the catalogue")] = None,
     cluster: Cluster = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -71,7 +72,8 @@ async def figure(
 
 @router.get("/{indicator}/facts", summary="The facts behind a figure")
 async def facts(
-    indicator: str, service: Serving, caller: Caller, as_of: AsOf = None, known_on: KnownOn = None,
+    indicator: str, service: Serving, caller: Annotated[Allowed, May("indicators.facts")],
+    as_of: AsOf = None, known_on: KnownOn = None,
     cluster: Cluster = None,
     after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -80,7 +82,7 @@ async def facts(
     domain.indicator_named(indicator)
     asked, known = _times(service, as_of, known_on, cluster)
     async with service.database.connection() as connection:
-        rows = await views.facts_behind(connection, asked, after, limit)
+        rows = await views.facts_behind(connection, asked, after, limit, caller.span())
     listed = [{**dict(row), "type": f"org.cumulo.membership.{row['type']}.v1"} for row in rows]
     following = rows[-1]["id"] if len(rows) == limit else None
     return {"as_of": asked.as_of, "known_on": known, "facts": listed, "next": following}

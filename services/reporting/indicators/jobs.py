@@ -1,7 +1,10 @@
-"""The loop that publishes figures: soon after something may have moved, at a start, and when a day begins."""
+"""Figures as time goes on: a loop publishes soon what may have moved, a job marks all of them when a day begins."""
+
+from pydantic import JsonValue
 
 from services.reporting.indicators import commands, store
-from shared.postgres.values import day_in
+from shared.postgres.pool import Unit
+from shared.runtime.jobs import Job, Turn
 from shared.runtime.service import Service
 
 EVERY_SECONDS = 0.2
@@ -15,8 +18,19 @@ async def publish(service: Service) -> None:
         await commands.mark_everything(unit)
     while not service.stopping.is_set():
         async with service.database.connection() as connection:
-            due = await store.something_due(connection, day_in(zone, service.clock()))
+            due = await store.something_due(connection)
         if due:
             async with service.unit(actor=actor, cause="figures") as unit:
                 await commands.publish_figures(unit, zone)
         await service.pause(EVERY_SECONDS)
+
+
+async def begin_day(unit: Unit, turn: Turn) -> JsonValue:
+    """With a day figures may move that no fact moved: a membership ends, another begins. The loop compares them."""
+    await commands.mark_everything(unit)
+    turn.count("mark for all figures")
+    return None
+
+
+JOBS = (Job("figures", chunk=begin_day, each_day=False),)
+"""Figures speak of the present: of days that were missed only the newest counts."""

@@ -10,7 +10,7 @@ LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.
 MARK = "INSERT INTO dirty (scope) SELECT unnest($1::text[])"
 MARKED = "SELECT number, scope FROM dirty ORDER BY number"
 UNMARK = "DELETE FROM dirty WHERE number = ANY ($1)"
-DUE = "SELECT EXISTS (SELECT FROM dirty) OR NOT EXISTS (SELECT FROM figures_day WHERE day = $1)"
+DUE = "SELECT EXISTS (SELECT FROM dirty)"
 DAY = "SELECT day FROM figures_day"
 SET_DAY = "INSERT INTO figures_day (day) VALUES ($1) ON CONFLICT (one) DO UPDATE SET day = excluded.day"
 FIGURES = "SELECT indicator, scope, version, value, as_of, changed_at FROM figure ORDER BY indicator, scope"
@@ -43,9 +43,9 @@ async def unmark(connection: Connection, numbers: Sequence[int]) -> None:
     await connection.execute(UNMARK, numbers)
 
 
-async def something_due(connection: Connection, today: date) -> bool:
-    """Whether there is a mark, or the figures speak of another day."""
-    return bool(await connection.fetchval(DUE, today))
+async def something_due(connection: Connection) -> bool:
+    """Whether there is a mark."""
+    return bool(await connection.fetchval(DUE))
 
 
 async def day_of_figures(connection: Connection) -> date | None:

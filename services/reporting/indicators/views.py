@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.reporting.indicators.domain import NO_POSITION, UNKNOWN, Code, Dimension, scope_of
+from shared.http.policy import WHOLE, Span
 from shared.postgres.pool import Connection, Row
 
 COUNTS: dict[Code, str] = {"members": "count(*)", "organizations": "count(DISTINCT m.organization_id)"}
@@ -63,6 +64,7 @@ SELECT f.id, f.type, f.membership_id, f.version, f.organization_id, f.cluster_id
 FROM (SELECT DISTINCT m.generation, m.membership_id {in_force}) AS m
 JOIN membership_fact f ON f.generation = m.generation AND f.membership_id = m.membership_id
 WHERE coalesce(f.recorded <= $2::timestamptz, true) AND ($4::uuid IS NULL OR f.id > $4)
+  AND ($6 OR f.cluster_id = ANY ($7::uuid[]) OR f.organization_id = ANY ($8::uuid[]))
 ORDER BY f.id LIMIT $5
 """
 
@@ -115,7 +117,9 @@ async def values_now(connection: Connection, today: date) -> dict[tuple[str, str
     return found
 
 
-async def facts_behind(connection: Connection, asked: Asked, after: UUID | None, limit: int) -> list[Row]:
+async def facts_behind(
+    connection: Connection, asked: Asked, after: UUID | None, limit: int, span: Span = WHOLE
+) -> list[Row]:
     """The facts of the memberships in force, as far as they were known, by their id."""
     text = FACTS.format(in_force=IN_FORCE.format(joins=""))
-    return list(await connection.fetch(text, *asked, after, limit))
+    return list(await connection.fetch(text, *asked, after, limit, *span))

@@ -14,8 +14,8 @@ from fastapi.responses import StreamingResponse
 from services.reporting.indicators.commands import check_indicator
 from services.reporting.stream.commands import Broadcaster
 from services.reporting.stream.domain import Wanted
-from shared.http.edge import Caller, Serving
 from shared.http.inputs import Sequence64
+from shared.http.policy import Allowed, May, Serving
 from shared.runtime.service import Service
 
 router = APIRouter(prefix="/reporting/stream", tags=["stream"])
@@ -25,7 +25,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 @router.get("", summary="Figures as they move", response_class=StreamingResponse)
 async def stream(
-    request: Request, service: Serving, caller: Caller,
+    request: Request, service: Serving, reader: Annotated[Allowed, May("indicators.read")],
     indicator: Annotated[str | None, Query(max_length=60, description="only this indicator")] = None,
     cluster: Annotated[UUID | None, Query(description="only figures of this cluster")] = None,
     last_event_id: Annotated[Sequence64 | None, Query(description="as the header Last-Event-ID")] = None,

@@ -12,8 +12,8 @@ import structlog
 from deploy.local.child import free_port
 from services.notifications.messages import commands, jobs
 from services.notifications.subjects.domain import NEWS_FOR
-from services.notifications.transport import Session
 from shared.contracts.membership import PersonState
+from shared.mail.transport import Session
 from shared.postgres.pool import Database
 from shared.runtime.service import Service
 from tests.service.bus.records import item

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.notifications.messages.domain import message_id
 from services.notifications.subjects.views import Known, render
-from services.notifications.transport import compose, written
+from shared.mail.transport import compose, written
 
 ID = UUID("01990000-0000-7000-8000-000000000001")
 NOW = datetime(2026, 3, 12, 17, 0, tzinfo=UTC)

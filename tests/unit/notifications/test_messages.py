@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from services.notifications.attempt import Attempt
 from services.notifications.messages.domain import RETRIES, address_hash, judged, message_id
 from services.notifications.subjects.domain import NEWS_FOR, RULES, ConcernsNobody, asked_by
 from services.notifications.subjects.views import Known, render
-from services.notifications.transport import SenderUnusable, compose
 from shared.contracts import CONTRACTS
 from shared.contracts.membership import MembershipActivated, MembershipResigned
+from shared.mail.attempt import Attempt
+from shared.mail.transport import SenderUnusable, compose
 from shared.messaging.events import Event, EventRefused
 
 NOW = datetime(2026, 3, 12, 17, 0, tzinfo=UTC)

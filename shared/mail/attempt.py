@@ -1,4 +1,4 @@
-"""How one attempt to hand over a mail went, in the words that the way out and the rules share."""
+"""A mail as it is rendered, and how one attempt to hand it over went, in the words that all who send share."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,3 +11,12 @@ class Attempt:
     outcome: Literal["sent", "retry", "failed"]
     code: int | None = None
     address_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One message in one language."""
+
+    title: str
+    text: str
+    html: str

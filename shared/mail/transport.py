@@ -21,8 +21,7 @@ from uuid import UUID
 
 import aiosmtplib
 
-from services.notifications.attempt import Attempt
-from services.notifications.subjects.views import Rendered
+from shared.mail.attempt import Attempt, Rendered
 from shared.runtime.settings import MailSettings
 
 ATTEMPT_SECONDS = 45.0

@@ -1,0 +1,37 @@
+"""Who may do what with clusters, organisations, memberships, people and access. Data only.
+
+The coordinator acts for the whole network, staff for their own cluster, a representative for their own
+company. The assistant prepares: never approves, releases, sends or exports people.
+"""
+
+from shared.http.policy import CLUSTER_ROLES, NETWORK_ROLES, ORGANIZATION_ROLES, Policy, everywhere, within
+
+_MEMBERS = (*NETWORK_ROLES, *CLUSTER_ROLES, *ORGANIZATION_ROLES)
+
+POLICY: Policy = {
+    "clusters.read": everywhere(*_MEMBERS, "partner", "operator", "developer", "service"),
+    "clusters.manage": everywhere("coordinator"),
+    # the directory is for every member; what is private in it opens with organizations.private
+    "organizations.read": everywhere(*_MEMBERS) | within("service"),
+    "organizations.private": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative", "service"),
+    "organizations.register": everywhere("coordinator", "assistant", "cluster_director", "cluster_staff"),
+    "organizations.change": everywhere("coordinator", "assistant")
+    | within("cluster_director", "cluster_staff", "representative"),
+    "memberships.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, *ORGANIZATION_ROLES, "service"),
+    "memberships.apply": everywhere("coordinator", "assistant")
+    | within("cluster_director", "cluster_staff", "representative"),
+    "memberships.approve": everywhere("coordinator") | within("cluster_director", "cluster_president"),
+    "memberships.activate": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
+    "memberships.resign": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
+    "people.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES),
+    "people.export": everywhere("coordinator") | within("cluster_director"),
+    "people.erase": everywhere("coordinator") | within("cluster_director"),
+    "history.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative"),
+    "access.read": everywhere("coordinator", "assistant", "operator") | within("cluster_director"),
+    "access.prepare": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
+    "access.release": everywhere("coordinator") | within("cluster_director"),
+    "access.withdraw": everywhere("coordinator") | within("cluster_director"),
+    "tokens.read": everywhere("coordinator", "operator"),
+    "tokens.manage": everywhere("coordinator", "operator"),
+    "privacy.manage": everywhere("coordinator"),
+}

@@ -1,0 +1,13 @@
+"""Who may do what with figures. Data only.
+
+Figures are sums and open to whoever belongs, and to partners; the facts behind one open within the own scope.
+"""
+
+from shared.http.policy import CLUSTER_ROLES, NETWORK_ROLES, ORGANIZATION_ROLES, Policy, everywhere, within
+
+POLICY: Policy = {
+    "indicators.read": everywhere(
+        *NETWORK_ROLES, *CLUSTER_ROLES, *ORGANIZATION_ROLES, "partner", "operator", "developer", "service"
+    ),
+    "indicators.facts": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "service"),
+}

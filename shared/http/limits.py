@@ -1,0 +1,46 @@
+"""How often somebody may try: counted in a table, so that any number of replicas count together.
+
+An attempt is written before it is judged and committed by itself, so that one that fails counts too.
+"""
+
+from datetime import datetime, timedelta
+
+from fastapi import Request
+
+from shared.postgres.pool import Connection
+from shared.refusal import Refusal
+
+IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('cumulo.attempt.' || $1, 0))"
+COUNT = "SELECT count(*), min(at) FROM attempt WHERE bucket = $1 AND at > $2"
+NOTE = "INSERT INTO attempt (bucket, at) VALUES ($1, $2)"
+
+
+class TooOften(Refusal):
+    """Too many attempts in too short a time; `seconds` until the next one counts."""
+
+    status = 429
+
+    def __init__(self, template: str, *, seconds: int) -> None:
+        super().__init__(template, seconds=seconds)
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.seconds)}
+
+
+async def allow(connection: Connection, bucket: str, limit: int, window: timedelta, *, now: datetime) -> None:
+    """Notes one attempt. Raises `TooOften` when there were `limit` within `window` already."""
+    async with connection.transaction():
+        await connection.execute(IN_TURN, bucket)
+        count, first = await connection.fetchrow(COUNT, bucket, now - window)  # type: ignore[misc]
+        if count >= limit:
+            seconds = max(1, round((first + window - now).total_seconds()))
+            raise TooOften("too many attempts; try again in {seconds} seconds", seconds=seconds)
+        await connection.execute(NOTE, bucket, now)
+
+
+def address_of(request: Request) -> str:
+    """The address a request comes from, as the server that took it says."""
+    return request.client.host if request.client else "unknown"

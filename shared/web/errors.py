@@ -1,0 +1,52 @@
+"""Refusals as pages: what is wrong in words, what to do about it, and who may what the reader may not.
+
+Who asks for JSON gets problem documents (shared.http.problems); `wants_html` tells the two apart.
+"""
+
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from shared.contracts.membership import Role
+from shared.http.identity import Viewer
+from shared.web.navigation import ROLE_WORDS
+from shared.web.shell import pages_of
+
+
+def wants_html(request: Request) -> bool:
+    """Whether a person's browser asks: it prefers a page to a problem document."""
+    return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
+
+
+def error_page(
+    request: Request,
+    viewer: Viewer | None,
+    status: int,
+    title: str,
+    reason: str,
+    *,
+    roles: tuple[Role, ...] = (),
+    ask: str | None = None,
+) -> Response:
+    """A refusal as a page: 404, 403 (with `roles` that may), 413, 429, 500, 503. Title and reason are translated.
+
+    401 leads to the door, which leads back; within a page (htmx) cumulo.js says so and leaves what was typed alone.
+    Any other refusal of a part is a short banner. `ask` is the address of a
+    form by which somebody who may not asks for it; without one there is no such button.
+    """
+    pages = pages_of("shared.web")
+    part = request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true"
+    if status == 401 and part:
+        return Response(status_code=401)
+    if status == 401:
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        door = "/" if request.method != "GET" or back == "/" else f"/?{urlencode({'next': back})}"
+        return RedirectResponse(door, 303)
+    template = "error_part.html" if part else "error.html"
+    make = pages.fragment if part else pages.render
+    return make(
+        request, viewer, template, status,
+        status_code=status, title=title, reason=reason,
+        roles=[ROLE_WORDS[role] for role in roles if role != "service"], ask=ask,
+    )  # fmt: skip

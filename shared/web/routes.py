@@ -1,0 +1,30 @@
+"""The routes of the shell itself: the language switch, the static files.
+
+Membership includes `shell_router()`; every service includes `static_router()` (shared.web.assets).
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from shared.web.language import CODES, COOKIE
+from shared.web.shell import keep, local_path
+
+
+def shell_router() -> APIRouter:
+    """`POST /language`: fields `language` (es, en) and `next`, a path of this site to return to."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post("/language")
+    async def choose(
+        request: Request,
+        language: Annotated[str, Form(max_length=10)],
+        next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002  # the field's name
+    ) -> Response:
+        response = RedirectResponse(local_path(next), 303)
+        if language in CODES:
+            keep(request, response, COOKIE, language)
+        return response
+
+    return router
