@@ -33,7 +33,7 @@ def routes_of(app: FastAPI) -> Iterator[Asks]:
         if isinstance(route, APIRoute):
             found = list(_dependencies(route.dependant))
             action = next((one.action for one in found if type(one) is Permission), None)
-            for method in sorted(route.methods):
+            for method in sorted(route.methods or ()):
                 yield Asks(method, str(context.path), action, action is not None or present in found)
 
 

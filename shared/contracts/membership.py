@@ -268,7 +268,7 @@ class AccessState(State):
     grants: list[AccessGrant]
     services: list[Literal["membership", "events", "notifications", "reporting"]] | None = None
     not_before: datetime
-    ended: list[UUID] = []
+    ended: list[UUID]
     until: datetime | None = None
 
 

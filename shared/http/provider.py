@@ -97,8 +97,9 @@ async def vouched(service: Service, visit: Visit, code: str, returns_to: str) ->
                 "grant_type": "authorization_code", "code": code, "redirect_uri": returns_to,
                 "code_verifier": visit.verifier, "client_id": str(settings.provider_client_id),
             }  # fmt: skip
-            basic = httpx.BasicAuth(str(settings.provider_client_id), secret) if secret else None
-            answer = await client.post(str(described["token_endpoint"]), data=form, auth=basic)
+            if secret is not None:
+                client.auth = httpx.BasicAuth(str(settings.provider_client_id), secret)
+            answer = await client.post(str(described["token_endpoint"]), data=form)
             if 400 <= answer.status_code < 500:
                 service.log.warning("provider.refused", status=answer.status_code)
                 raise ProviderRefused("the provider did not confirm this sign-in; begin again")

@@ -5,7 +5,7 @@ here by name, so that a forgotten question fails.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, get_args
@@ -116,28 +116,28 @@ async def _standing(client: httpx.AsyncClient, side: Side) -> None:
 class Houses:
     """The four services, the own and the foreign side, and one person of each role, who holds it over the own one."""
 
-    clients: dict[str, httpx.AsyncClient]
+    clients: Mapping[str, httpx.AsyncClient]
     own: Side
     foreign: Side
-    people: dict[tuple[str, Role], Somebody]
+    people: Mapping[tuple[str, Role], Somebody]
 
 
 @pytest.fixture
 async def houses(client_for: ClientFor) -> Houses:
     staff = await client_for("membership")
     own, foreign = await _side(staff), await _side(staff)
-    clients = {name: await client_for(name, token=None) for name in SERVICES}
+    clients: dict[str, httpx.AsyncClient] = {name: await client_for(name, token=None) for name in SERVICES}
     for side in (own, foreign):
         await _message(clients["notifications"], side)
         await _standing(clients["events"], side)
-    people = {}
+    people: dict[tuple[str, Role], Somebody] = {}
     for name, client in clients.items():
         for role in ROLES:
             scope = SCOPES[role]
             id_ = {"network": None, "cluster": own.cluster, "organization": own.organization}[scope]
-            kind = "program" if role == "service" else "person"
             people[name, role] = await somebody(
-                client.service.database, role, scope, id_, kind=kind,  # type: ignore[attr-defined,arg-type]
+                client.service.database,  # type: ignore[attr-defined]
+                role, scope, id_, kind="program" if role == "service" else "person",
             )  # fmt: skip
     return Houses(clients, own, foreign, people)
 

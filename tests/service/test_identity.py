@@ -13,7 +13,7 @@ import pytest
 import uuid_utils.compat as uuid_utils
 from joserfc.jwk import OKPKey
 
-from shared.contracts.membership import AccessGrant, AccessState
+from shared.contracts.membership import AccessGrant, AccessState, Role, RoleScope
 from shared.http.identity import COOKIE, save_access, signed
 from tests.stack.people import KEY_ID, PRIVATE, somebody, token_of
 
@@ -70,9 +70,9 @@ async def test_tokens_that_are_none_of_ours_open_nothing(client: httpx.AsyncClie
         "no token at all": "x", "dots": "..", "long": "a" * 5000, "not ASCII": "é.é.é",
     }  # fmt: skip
     for what, token in forged.items():
-        answer = await client.get(READ, headers={"Cookie": f"{COOKIE}={token}".encode()})
+        answer = await client.get(READ, headers={b"Cookie": f"{COOKIE}={token}".encode()})
         assert (answer.status_code, answer.json()["type"]) == (401, "urn:cumulo:problem:not-signed-in"), what
-        answer = await client.get(READ, headers={"Authorization": f"Bearer {token}".encode()})
+        answer = await client.get(READ, headers={b"Authorization": f"Bearer {token}".encode()})
         assert answer.status_code == 401, what
 
 
@@ -134,9 +134,10 @@ async def test_a_program_keeps_to_its_services_and_its_time(client: httpx.AsyncC
 async def test_a_feed_opens_to_programs_of_the_whole_network_only(client: httpx.AsyncClient) -> None:
     database = client.service.database  # type: ignore[attr-defined]
     cluster = UUID(int=7)
-    for role, scope, id_, expected in (
+    asked: list[tuple[Role, RoleScope, UUID | None, int]] = [
         ("service", "network", None, 200), ("service", "cluster", cluster, 403), ("partner", "network", None, 403),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for role, scope, id_, expected in asked:
         program = await somebody(database, role, scope, id_, kind="program", now=NOW)
         assert (await client.get("/reporting/feed", headers=program.headers)).status_code == expected, (role, scope)
 

@@ -66,6 +66,6 @@ async def somebody(
         await save_access(
             connection,
             [AccessState(subject_id=id_, kind=kind, name=name, language="es", grants=grants, services=services,
-                         not_before=now - timedelta(days=1), until=LONG_AHEAD if kind == "program" else None)],
+                         not_before=now - timedelta(days=1), ended=[], until=LONG_AHEAD if kind == "program" else None)],
         )  # fmt: skip
     return Somebody(id_, kind, token_of(id_, now=now))
