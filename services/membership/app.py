@@ -2,6 +2,7 @@
 
 from services.membership.access import api as access
 from services.membership.access import jobs as access_jobs
+from services.membership.access import pages as access_pages
 from services.membership.clusters import api as clusters
 from services.membership.memberships import api as memberships
 from services.membership.organizations import api as organizations
@@ -20,6 +21,7 @@ DEFINITION = Definition(
         memberships.router,
         people.router,
         access.router,
+        access_pages.router,
         shell_router(),
         components_router(),
     ),

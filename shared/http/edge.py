@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http import problems
+from shared.http import idempotency, problems
 from shared.http.policy import Serving, service_of
 from shared.postgres.pool import Unit
 from shared.runtime.service import Definition, Service, running
@@ -34,9 +34,20 @@ MEASURE_SECONDS = 3.0
 
 @contextlib.asynccontextmanager
 async def unit_of(request: Request, actor: str) -> AsyncIterator[Unit]:
-    """The request's transaction: its cause is the request's id, its trace the request's span."""
-    async with service_of(request).unit(actor=actor, cause=request.state.request_id) as unit:
-        yield unit
+    """The request's transaction: its cause is the request's id, its trace the request's span.
+
+    With an Idempotency-Key it is committed by the route, together with the answer; a command has one transaction.
+    """
+    made = service_of(request).unit(actor=actor, cause=request.state.request_id)
+    sent = getattr(request.state, "sending", None)
+    if sent is None or request.state.unit is not None:
+        async with made as unit:
+            yield unit
+        return
+    unit = await request.state.stack.enter_async_context(made)
+    await idempotency.take(unit, sent)
+    request.state.unit = unit
+    yield unit
 
 
 class _Observed:

@@ -41,6 +41,13 @@ async def allow(connection: Connection, bucket: str, limit: int, window: timedel
         await connection.execute(NOTE, bucket, now)
 
 
+async def allow_links(connection: Connection, request: Request, mail: str, *, now: datetime) -> None:
+    """Notes that somebody asks for a sign-in link, per address of the network and per mail. Raises `TooOften`."""
+    window = timedelta(minutes=15)
+    await allow(connection, f"sign-in from {address_of(request)}", 60, window, now=now)
+    await allow(connection, f"sign-in of {mail}", 5, window, now=now)
+
+
 def address_of(request: Request) -> str:
     """The address a request comes from, as the server that took it says."""
     return request.client.host if request.client else "unknown"

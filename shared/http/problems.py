@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -32,26 +32,33 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Registers the handlers on a service's application."""
+    """Registers the handlers on a service's application. Browsers get pages, programs get documents."""
+    from shared.web.errors import refusal_page, wants_html
 
-    async def refused(_: Request, error: Exception) -> JSONResponse:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
+        if wants_html(request):
+            return refusal_page(request, error.status, error.reason, roles=error.members.get("roles", ()))
         field = {"field": error.field} if error.field else {}
         return problem(error.status, error.code, error.reason, headers=error.headers, **field, **error.members)
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [
             {"field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), "reason": item["msg"]}
             for item in error.errors()
         ]
         first = errors[0]
+        if wants_html(request):
+            return refusal_page(request, 422, f"{first['field']}: {first['reason']}")
         return problem(
             422, "invalid-input", f"{first['field']}: {first['reason']}", field=first["field"], errors=errors
         )
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if wants_html(request):
+            return refusal_page(request, error.status_code, str(error.detail))
         return problem(error.status_code, f"http-{error.status_code}", str(error.detail))
 
     async def bad_value(_: Request, error: Exception) -> JSONResponse:
@@ -61,11 +68,15 @@ def install(app: FastAPI) -> None:
         name = getattr(error, "constraint_name", None) or "a rule of the database"
         return problem(409, "conflict", f"the present state does not allow it ({name})")
 
-    async def unavailable(_: Request, error: Exception) -> JSONResponse:
+    async def unavailable(request: Request, error: Exception) -> Response:
+        if wants_html(request):
+            return refusal_page(request, 503, "the database does not answer; try again")
         return problem(503, "unavailable", "the database does not answer; try again")
 
-    async def broken(request: Request, error: Exception) -> JSONResponse:
+    async def broken(request: Request, error: Exception) -> Response:
         structlog.get_logger().error("http.failed", path=request.url.path, exc_info=error)
+        if wants_html(request):
+            return refusal_page(request, 500, "a fault of the program; it was logged")
         return problem(500, "internal", "a fault of the program; it was logged")
 
     app.add_exception_handler(Refusal, refused)

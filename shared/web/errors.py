@@ -3,6 +3,7 @@
 Who asks for JSON gets problem documents (shared.http.problems); `wants_html` tells the two apart.
 """
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
@@ -10,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from shared.contracts.membership import Role
 from shared.http.identity import Viewer
+from shared.web.language import mark
 from shared.web.navigation import ROLE_WORDS
 from shared.web.shell import pages_of
 
@@ -17,6 +19,25 @@ from shared.web.shell import pages_of
 def wants_html(request: Request) -> bool:
     """Whether a person's browser asks: it prefers a page to a problem document."""
     return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
+
+
+TITLES = {
+    403: mark("Not with your role"),
+    404: mark("This page does not exist"),
+    409: mark("The present state does not allow it"),
+    413: mark("Too large"),
+    422: mark("Something in it cannot be taken"),
+    429: mark("Too many tries"),
+    503: mark("Out of reach for the moment"),
+}
+
+
+def refusal_page(request: Request, status: int, reason: str, *, roles: Sequence[Role] = ()) -> Response:
+    """A refusal of whatever kind as a page, for whoever is signed in."""
+    viewer: Viewer | None = getattr(request.state, "viewer", None)
+    said = pages_of("shared.web").language(request, viewer)
+    title = TITLES.get(status, mark("This did not work"))
+    return error_page(request, viewer, status, said(title), reason, roles=tuple(roles))
 
 
 def error_page(
@@ -31,9 +52,9 @@ def error_page(
 ) -> Response:
     """A refusal as a page: 404, 403 (with `roles` that may), 413, 429, 500, 503. Title and reason are translated.
 
-    401 leads to the door, which leads back; within a page (htmx) cumulo.js says so and leaves what was typed alone.
-    Any other refusal of a part is a short banner. `ask` is the address of a
-    form by which somebody who may not asks for it; without one there is no such button.
+    401 leads to the door by way of a renewal, which leads back; within a page (htmx) cumulo.js says so and leaves
+    what was typed alone. Any other refusal of a part is a short banner. `ask` is the address of a form by which
+    somebody who may not asks for it; without one there is no such button.
     """
     pages = pages_of("shared.web")
     part = request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true"
@@ -41,8 +62,9 @@ def error_page(
         return Response(status_code=401)
     if status == 401:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        door = "/" if request.method != "GET" or back == "/" else f"/?{urlencode({'next': back})}"
-        return RedirectResponse(door, 303)
+        back = "/" if request.method != "GET" else back
+        # a run-out session is renewed there; without one the way goes on to the door
+        return RedirectResponse(f"/door/renew?{urlencode({'next': back})}", 303)
     template = "error_part.html" if part else "error.html"
     make = pages.fragment if part else pages.render
     return make(

@@ -10,9 +10,10 @@ from typing import Any
 
 import uuid_utils.compat as uuid_utils
 
+from shared.http.idempotency import FIELD
 from shared.refusal import Refusal
 
-KEY_FIELD = "idempotency_key"
+KEY_FIELD = FIELD
 VERSION_FIELD = "version"
 CONFIRM_FIELD = "confirmed"
 """The checkbox "¿Continuar?" below warnings; sent as "yes"."""

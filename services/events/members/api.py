@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from services.events.members import views
 from shared.http.inputs import Day, Slug
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 
-router = APIRouter(prefix="/events/members", tags=["members"])
+router = APIRouter(prefix="/events/members", tags=["members"], route_class=Route)
 
 
 class MemberView(BaseModel):

@@ -13,8 +13,9 @@ from services.membership.edges import After, ExpectedVersion, Limit, Page, tagge
 from shared.http.edge import unit_of
 from shared.http.inputs import Country, Day, Line, OptionalLine, Slug
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 
-router = APIRouter(prefix="/membership/clusters", tags=["clusters"])
+router = APIRouter(prefix="/membership/clusters", tags=["clusters"], route_class=Route)
 
 Reader = Annotated[Allowed, May("clusters.read")]
 Manager = Annotated[Allowed, May("clusters.manage")]

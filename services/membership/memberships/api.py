@@ -14,9 +14,10 @@ from shared.contracts.membership import Category, Standing
 from shared.http.edge import unit_of
 from shared.http.inputs import Day, OptionalLine
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 from shared.postgres.pool import Connection
 
-router = APIRouter(prefix="/membership/memberships", tags=["memberships"])
+router = APIRouter(prefix="/membership/memberships", tags=["memberships"], route_class=Route)
 
 Reader = Annotated[Allowed, May("memberships.read")]
 Applying = Annotated[Allowed, May("memberships.apply")]

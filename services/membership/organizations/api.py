@@ -14,8 +14,9 @@ from shared.contracts.membership import ChainPosition, OrganizationType
 from shared.http.edge import unit_of
 from shared.http.inputs import Country, Day, Line, OptionalLine
 from shared.http.policy import Allowed, May, Sees, Serving
+from shared.http.routes import Route
 
-router = APIRouter(prefix="/membership/organizations", tags=["organizations"])
+router = APIRouter(prefix="/membership/organizations", tags=["organizations"], route_class=Route)
 
 Positions = Annotated[set[ChainPosition], Field(max_length=6)]
 Reader = Annotated[Allowed, May("organizations.read")]

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from services.membership.people import commands, views
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May
+from shared.http.routes import Route
 
-router = APIRouter(prefix="/membership/people", tags=["people"])
+router = APIRouter(prefix="/membership/people", tags=["people"], route_class=Route)
 
 
 @router.delete("/{person_id}", status_code=204, summary="Erase a person everywhere")

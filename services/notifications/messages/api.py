@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from services.notifications.messages import commands, domain, views
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 
-router = APIRouter(prefix="/notifications/messages", tags=["messages"])
+router = APIRouter(prefix="/notifications/messages", tags=["messages"], route_class=Route)
 
 Reader = Annotated[Allowed, May("messages.read")]
 State = Literal["due", "sent", "failed", "suppressed", "erased"]

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Query
 from services.reporting.indicators import domain, views
 from services.reporting.indicators.domain import Words
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
 
-router = APIRouter(prefix="/reporting/indicators", tags=["indicators"])
+router = APIRouter(prefix="/reporting/indicators", tags=["indicators"], route_class=Route)
 
 Reader = Annotated[Allowed, May("indicators.read")]
 AsOf = Annotated[str | None, Query(max_length=40, description="the day it counts, 2026-03-31; default today")]

@@ -16,9 +16,10 @@ from services.reporting.stream.commands import Broadcaster
 from services.reporting.stream.domain import Wanted
 from shared.http.inputs import Sequence64
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 from shared.runtime.service import Service
 
-router = APIRouter(prefix="/reporting/stream", tags=["stream"])
+router = APIRouter(prefix="/reporting/stream", tags=["stream"], route_class=Route)
 
 NUMBER = re.compile(r"[0-9]{1,18}")
 

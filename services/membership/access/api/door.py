@@ -1,7 +1,6 @@
 """Signing in and out over HTTP, who I am, the public keys. Parse, call one command, answer."""
 
 import hmac
-from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -47,9 +46,7 @@ async def ask_for_link(request: Request, service: Serving, background: Backgroun
     check_not_from_elsewhere(request)
     goes_to = domain.local_path(body.next)
     async with service.database.connection() as connection:
-        now, window = service.clock(), timedelta(minutes=15)
-        await limits.allow(connection, f"sign-in from {limits.address_of(request)}", 60, window, now=now)
-        await limits.allow(connection, f"sign-in of {domain.mail_bucket(body.mail)}", 5, window, now=now)
+        await limits.allow_links(connection, request, domain.mail_bucket(body.mail), now=service.clock())
     make = partial(letters.link_letter, mail=body.mail, goes_to=goes_to, door=door_of(request))
     background.add_task(mailing.send_later, service, make)
 

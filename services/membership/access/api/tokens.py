@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request
+from fastapi.routing import APIRoute
 
 from services.membership.access import store
 from services.membership.access.api.shapes import NewToken, TokenView, WantsToken, token_view
@@ -13,10 +14,10 @@ from services.membership.edges import After, Limit, Page
 from shared.http import limits
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Serving
-from shared.http.routes import Route
 from shared.postgres.values import day_in
 
-router = APIRouter(prefix="/membership", tags=["access"], route_class=Route)
+# a token is shown once, so that no answer is kept for an Idempotency-Key
+router = APIRouter(prefix="/membership", tags=["access"], route_class=APIRoute)
 
 TokenReader = Annotated[Allowed, May("tokens.read")]
 TokenMaker = Annotated[Allowed, May("tokens.manage")]
