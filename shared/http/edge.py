@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http import idempotency, problems
+from shared.http.guards import Guarded
 from shared.http.policy import Serving, service_of
 from shared.postgres.pool import Unit
 from shared.runtime.service import Definition, Service, running
@@ -159,5 +160,6 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app.include_router(tasks_router(definition))
     for router in definition.routers:
         app.include_router(router)
+    app.add_middleware(Guarded, settings=settings)
     app.add_middleware(_Observed, application=app)
     return app

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
 
     http_host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
     http_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 chooses a free one")
+    request_max_kilobytes: int = Field(
+        default=1024, ge=1, description="largest body of a request, but for files, which have their own limit"
+    )
+    request_seconds: float = Field(
+        default=20.0, gt=0, description="a request whose answer has not begun by then is broken off"
+    )
     public_url: str | None = Field(
         default=None, pattern=r"^https?://[^/\s]+$",
         description="address under which people reach it, e.g. https://red.example; default: that of the request",

@@ -65,7 +65,11 @@ async def somebody(
         await save_keys(connection, [KeyState(key_id=KEY_ID, x=PRIVATE["x"], since=LONG_AGO, until=LONG_AHEAD)])
         await save_access(
             connection,
-            [AccessState(subject_id=id_, kind=kind, name=name, language="es", grants=grants, services=services,
-                         not_before=now - timedelta(days=1), ended=[], until=LONG_AHEAD if kind == "program" else None)],
+            [
+                AccessState(
+                    subject_id=id_, kind=kind, name=name, language="es", grants=grants, services=services, ended=[],
+                    not_before=now - timedelta(days=1), until=LONG_AHEAD if kind == "program" else None,
+                )
+            ],
         )  # fmt: skip
     return Somebody(id_, kind, token_of(id_, now=now))
