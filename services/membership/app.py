@@ -6,6 +6,7 @@ from services.membership.access import pages as access_pages
 from services.membership.clusters import api as clusters
 from services.membership.memberships import api as memberships
 from services.membership.organizations import api as organizations
+from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
 from services.membership.policy import POLICY
 from services.membership.states import STATES
@@ -22,6 +23,7 @@ DEFINITION = Definition(
         people.router,
         access.router,
         access_pages.router,
+        organization_pages.router,
         shell_router(),
         components_router(),
     ),

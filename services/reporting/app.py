@@ -4,6 +4,7 @@ from services.reporting.consumers import CONSUMERS
 from services.reporting.generations import jobs as generations
 from services.reporting.indicators import api as indicators
 from services.reporting.indicators import jobs as figures
+from services.reporting.indicators import pages as indicator_pages
 from services.reporting.policy import POLICY
 from services.reporting.stream import api as stream
 from shared.http.identity import access_consumer
@@ -11,7 +12,7 @@ from shared.runtime.service import Definition
 
 DEFINITION = Definition(
     name="reporting",
-    routers=(indicators.router, stream.router),
+    routers=(indicators.router, stream.router, indicator_pages.router),
     consumers=(access_consumer("reporting"), *CONSUMERS),
     policy=POLICY,
     loops={"figures": figures.publish},

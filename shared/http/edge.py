@@ -48,7 +48,11 @@ async def unit_of(request: Request, actor: str) -> AsyncIterator[Unit]:
     unit = await request.state.stack.enter_async_context(made)
     await idempotency.take(unit, sent)
     request.state.unit = unit
-    yield unit
+    try:
+        yield unit
+    except BaseException:
+        request.state.undone = True
+        raise
 
 
 class _Observed:

@@ -35,7 +35,11 @@ class Route(APIRoute):
                 async with AsyncExitStack() as stack:
                     request.state.stack = stack
                     request.state.unit = None
+                    request.state.undone = False
                     response = await handler(request)
+                    if request.state.undone:
+                        # a page says the refusal at its field: what the command did until then is rolled back
+                        raise Answered(response)
                     if request.state.unit is not None:
                         await idempotency.keep(request.state.unit, sent, response)
             except Answered as answered:

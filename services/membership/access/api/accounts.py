@@ -1,21 +1,22 @@
 """Accounts and roles over HTTP: who may sign in, invitations, what waits to be released."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 
 from services.membership import mailing
-from services.membership.access import domain, store
+from services.membership.access import store
 from services.membership.access.api.shapes import (
     AccountView,
-    Invitation,
     InvitationView,
     PreparedView,
     account_view,
     prepared_view,
 )
-from services.membership.access.commands import accounts, giving, letters, prepared
+from services.membership.access.commands import inviting, letters, prepared
+from services.membership.access.commands.inviting import Invitation
+from services.membership.access.commands.prepared import Prepared
 from services.membership.edges import After, Limit, Page
 from shared.http.edge import unit_of
 from shared.http.inputs import OptionalLine
@@ -48,25 +49,14 @@ async def invite(
     releasing: MayRelease, body: Invitation,
 ) -> InvitationView:  # fmt: skip
     """201 with the account when the caller may release it; else 202 with what waits for another."""
-    domain.checked_scope(body.role, body.cluster_id, body.organization_id)
+    today = day_in(service.settings.network_zone, service.clock())
     async with unit_of(request, caller.actor) as unit:
-        await giving.require_giving(unit.connection, caller, body.role, body.cluster_id, body.organization_id)
-        if not await giving.may_release(unit.connection, releasing, body.role, body.cluster_id, body.organization_id):
-            waiting = await prepared.prepare(unit, "invitation", body.model_dump(mode="json"), cluster=body.cluster_id)
-            response.status_code = 202
-            return InvitationView(account=None, prepared=prepared_view(waiting))
-        invited = await _invite(unit, service, body)
-    background.add_task(mailing.send, service, letters.invitation_letter(invited, door_of(request)))
-    return InvitationView(account=account_view(invited.account), prepared=None)
-
-
-async def _invite(unit: Any, service: Any, body: Invitation) -> accounts.Invited:
-    await giving.require_known_scope(unit.connection, body.cluster_id, body.organization_id)
-    return await accounts.invite(
-        unit, body.mail, role=body.role, today=day_in(service.settings.network_zone, unit.now), name=body.name,
-        language=body.language, cluster=body.cluster_id, organization=body.organization_id, since=body.since,
-        until=body.until,
-    )  # fmt: skip
+        made = await inviting.ask_in(unit, caller, releasing, body, today=today)
+    if isinstance(made, Prepared):
+        response.status_code = 202
+        return InvitationView(account=None, prepared=prepared_view(made))
+    background.add_task(mailing.send, service, letters.invitation_letter(made, door_of(request)))
+    return InvitationView(account=account_view(made.account), prepared=None)
 
 
 @router.delete("/accounts/{account_id}/roles/{grant_id}", summary="Withdraw a role")
@@ -75,14 +65,8 @@ async def withdraw(
     note: Annotated[OptionalLine, Query(max_length=300)] = None,
 ) -> AccountView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
-        account = await accounts.locked(unit, account_id)
-        for grant in account.grants:
-            if grant.id == grant_id:
-                cluster = grant.scope_id if grant.scope == "cluster" else None
-                organization = grant.scope_id if grant.scope == "organization" else None
-                await giving.require_giving(unit.connection, caller, grant.role, cluster, organization)
         today = day_in(service.settings.network_zone, unit.now)
-        changed = await accounts.withdraw(unit, account_id, grant_id, today=today, note=note)
+        changed = await inviting.withdraw(unit, caller, account_id, grant_id, today=today, note=note)
     return account_view(changed)
 
 
@@ -101,11 +85,8 @@ async def release(
     request: Request, service: Serving, background: BackgroundTasks, caller: Releasing, prepared_id: UUID
 ) -> AccountView:
     async with unit_of(request, caller.actor) as unit:
-        waiting = await prepared.take(unit, prepared_id)
-        body = Invitation.model_validate(waiting.payload)
-        await giving.require_giving(unit.connection, caller, body.role, body.cluster_id, body.organization_id)
-        await prepared.release(unit, waiting)
-        invited = await _invite(unit, service, body)
+        today = day_in(service.settings.network_zone, unit.now)
+        invited = await inviting.release(unit, caller, prepared_id, today=today)
     background.add_task(mailing.send, service, letters.invitation_letter(invited, door_of(request)))
     return account_view(invited.account)
 
@@ -113,8 +94,4 @@ async def release(
 @router.post("/prepared/{prepared_id}/drop", status_code=204, summary="Give up what was prepared")
 async def drop(request: Request, caller: Preparing, prepared_id: UUID) -> None:
     async with unit_of(request, caller.actor) as unit:
-        waiting = await prepared.take(unit, prepared_id)
-        if waiting.prepared_by != caller.actor:
-            body = Invitation.model_validate(waiting.payload)
-            await giving.require_giving(unit.connection, caller, body.role, body.cluster_id, body.organization_id)
-        await prepared.drop(unit, waiting)
+        await inviting.drop(unit, caller, prepared_id)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from services.membership.access.commands import giving, prepared
 from services.membership.access.domain import Account
 from shared.contracts.membership import Role, RoleScope
-from shared.http.inputs import Day, Line, Mail, OptionalLine
+from shared.http.inputs import Line, Mail
 from shared.refusal import NotFound
 from shared.runtime.settings import ServiceName
 
@@ -123,21 +123,6 @@ class NewToken(TokenView):
     """A token that was just made; `token` is never shown again."""
 
     token: str
-
-
-class Invitation(BaseModel):
-    """Whom to invite, as what, over which cluster or organisation, in which days."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    mail: Mail
-    role: Role
-    name: OptionalLine = None
-    language: Literal["es", "en"] = "es"
-    cluster_id: UUID | None = None
-    organization_id: UUID | None = None
-    since: Day | None = None
-    until: Day | None = None
 
 
 class PreparedView(BaseModel):

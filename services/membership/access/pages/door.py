@@ -1,4 +1,4 @@
-"""The door and what is behind it first: signing in by link or card, Inicio, one's own account.
+"""The door: signing in by link or card, renewing a session, leaving.
 
 A link is opened by the button on its page, so that a mail scanner that follows it uses nothing up.
 """
@@ -16,24 +16,23 @@ from services.membership import mailing
 from services.membership.access import domain, store
 from services.membership.access.commands import accounts, letters, sign_in
 from services.membership.access.domain import LinkOpensNothing
+from services.membership.access.pages.own import home
+from services.membership.access.pages.parts import pages
 from shared.http import limits
 from shared.http.edge import unit_of
 from shared.http.identity import COOKIE, NotSignedIn, Viewer, session_of, viewer_of
-from shared.http.inputs import Line, Mail
+from shared.http.inputs import Mail
 from shared.http.limits import TooOften
-from shared.http.policy import Serving, Viewing, check_not_from_elsewhere
+from shared.http.policy import Serving, check_not_from_elsewhere, check_same_origin
 from shared.http.routes import Route
 from shared.http.sessions import door_of, drop_session, set_session
 from shared.refusal import Refusal
 from shared.runtime.service import Service
 from shared.web.forms import Form as FormState
-from shared.web.language import COOKIE as LANGUAGE_COOKIE
 from shared.web.language import mark
 from shared.web.navigation import ROLE_WORDS
-from shared.web.shell import keep, pages_of, turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)
-pages = pages_of(__name__)
 
 Agent = Annotated[str, Header(alias="User-Agent", max_length=1000)]
 Session = Annotated[str | None, Cookie(alias=COOKIE)]
@@ -67,7 +66,7 @@ async def door(request: Request, service: Serving, cookie: Session = None, goes_
     """The door for who is outside, Inicio for who is in."""
     viewer = await _viewer(service, cookie)
     if viewer is not None:
-        return await _home(request, service, viewer)
+        return await home(request, service, viewer)
     if cookie is not None and await _lives(service, cookie):
         return RedirectResponse(f"/door/renew?{urlencode({'next': _path(goes_to)})}", 303)
     return await _door(request, service, FormState({"next": _path(goes_to)}))
@@ -101,31 +100,7 @@ async def _door(request: Request, service: Service, form: FormState, status: int
         for one in people if one.grants and one.demo in CARDS
     ]  # fmt: skip
     provider = service.settings.provider_name if service.settings.provider_issuer else None
-    return pages.render(request, None, "door.html", status, form=form, cards=cards, provider=provider,
-                        demo=service.settings.demo)  # fmt: skip
-
-
-async def _home(request: Request, service: Service, viewer: Viewer) -> Response:
-    return pages.render(
-        request, viewer, "home.html", roles=[ROLE_WORDS[held.role] for held in viewer.held],
-        places=[link for link in _links(request, viewer) if link[0] != "/"],
-    )  # fmt: skip
-
-
-def _links(request: Request, viewer: Viewer) -> list[tuple[str, str, str]]:
-    from shared.web.navigation import links
-
-    texts = {
-        "company": mark("What others see of your company, and what only you see."),
-        "register": mark("Organisations and memberships of the clusters."),
-        "directory": mark("Who is in the network, what they make and where."),
-        "messages": mark("What was sent to whom, and what became of it."),
-        "indicators": mark("The figures of the network, as of any day."),
-        "operations": mark("Facts on their way, messages set aside, health."),
-        "access": mark("Who may sign in, and as what."),
-        "tokens": mark("Tokens with which programs call."),
-    }
-    return [(link.address, link.words, texts.get(link.key, "")) for link in links(viewer, "/")]
+    return pages.render(request, None, "door.html", status, form=form, cards=cards, provider=provider)
 
 
 @router.post("/door/link", response_class=HTMLResponse)
@@ -153,8 +128,7 @@ async def ask(
         return answer
     make = partial(letters.link_letter, mail=address, goes_to=_path(goes_to), door=door_of(request))
     background.add_task(mailing.send_later, service, make)
-    return pages.render(request, None, "link_sent.html", mail=address, minutes=domain.LINK_MINUTES,
-                        background=None)  # fmt: skip
+    return pages.render(request, None, "link_sent.html", mail=address, minutes=domain.LINK_MINUTES)
 
 
 @router.get("/sign-in", response_class=HTMLResponse)
@@ -213,61 +187,17 @@ async def renew(request: Request, service: Serving, cookie: Session = None, goes
 
 
 @router.post("/door/leave")
-async def leave(request: Request, viewer: Viewing) -> Response:
-    if viewer.subject is not None and viewer.session is not None:
-        async with unit_of(request, viewer.actor) as unit:
-            await accounts.sign_out(unit, viewer.subject, viewer.session)
+async def leave(request: Request, service: Serving, cookie: Session = None) -> Response:
+    """Ends this sign-in, also when its token has run out meanwhile: who leaves is to be out."""
+    check_same_origin(request)
     answer = RedirectResponse("/", 303)
     drop_session(answer)
-    return answer
-
-
-@router.get("/account", response_class=HTMLResponse)
-async def account(request: Request, service: Serving, viewer: Viewing) -> Response:
-    return await _account(request, service, viewer, FormState({"name": viewer.name, "language": viewer.language}))
-
-
-async def _account(request: Request, service: Service, viewer: Viewer, form: FormState, status: int = 200) -> Response:
-    sessions = []
-    if viewer.subject is not None:
-        async with service.database.connection() as connection:
-            sessions = await store.sessions(connection, viewer.subject, service.clock())
-    return pages.render(
-        request, viewer, "account.html", status, form=form, sessions=sessions,
-        roles=[ROLE_WORDS[held.role] for held in viewer.held],
-    )  # fmt: skip
-
-
-@router.post("/account", response_class=HTMLResponse)
-async def change_account(
-    request: Request, service: Serving, viewer: Viewing, name: Annotated[str, Form(max_length=1000)] = "",
-    language: Annotated[str, Form(max_length=10)] = "",
-) -> Response:  # fmt: skip
-    said = pages.language(request, viewer)
-    values = {"name": name, "language": language}
-    if viewer.kind != "person" or viewer.subject is None:
-        raise domain.NoSuchAccount("only people have a profile")
     try:
-        called = TypeAdapter(Line).validate_python(name)
-    except ValidationError:
-        wrong = said(mark("Write how you are called, on one line of at most 300 characters"))
-        return await _account(request, service, viewer, FormState(values, {"name": wrong}), 422)
-    if language not in ("es", "en"):
-        return await _account(
-            request, service, viewer, FormState(values, {"language": said(mark("Choose Spanish or English"))}), 422
-        )
-    async with unit_of(request, viewer.actor) as unit:
-        await accounts.rename(unit, viewer.subject, name=called, language="es" if language == "es" else "en")
-    answer = turn("/account", said=said(mark("Saved")))
-    keep(request, answer, LANGUAGE_COOKIE, language)
-    return answer
-
-
-@router.post("/account/leave-everywhere")
-async def leave_everywhere(request: Request, viewer: Viewing) -> Response:
-    if viewer.kind == "person" and viewer.subject is not None:
-        async with unit_of(request, viewer.actor) as unit:
-            await accounts.sign_out_everywhere(unit, viewer.subject)
-    answer = RedirectResponse("/", 303)
-    drop_session(answer)
+        async with service.database.connection() as connection:
+            session = await store.session(connection, await session_of(connection, cookie, service.clock()))
+    except NotSignedIn:
+        return answer
+    if session is not None:
+        async with unit_of(request, str(session.account_id)) as unit:
+            await accounts.sign_out(unit, session.account_id, session.id)
     return answer

@@ -1,0 +1,9 @@
+"""Pages of access: the door, Inicio and the own account, people and their roles, tokens of programs."""
+
+from fastapi import APIRouter
+
+from services.membership.access.pages import door, invitations, own, people, programs
+
+router = APIRouter()
+for part in (door, own, invitations, people, programs):
+    router.include_router(part.router)

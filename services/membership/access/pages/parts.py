@@ -1,0 +1,77 @@
+"""What the pages of access share: their templates, a form as it was sent, refusals and scopes in words.
+
+A form is read whole and checked here, so that whatever is wrong in it is said at its field.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from uuid import UUID
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from shared.http.policy import Allowed
+from shared.refusal import Refusal
+from shared.web.language import Language, mark
+from shared.web.shell import pages_of
+
+pages = pages_of("services.membership.access")
+
+MARKED = (
+    mark("{name} holds this role since {since}"),
+    mark("until: the role would end before it holds"),
+    mark("nobody withdraws a role of their own: ask another coordinator"),
+    mark("{name} is the only coordinator; name another first"),
+    mark("there is no role {grant} in force"),
+    mark("this role is given by the network"),
+    mark("this belongs to another cluster or organisation"),
+    mark("this organisation belongs to another cluster"),
+    mark("who prepared this does not release it: ask another"),
+    mark("nothing waits to be released under {id}"),
+    mark("days: a token lasts 1 to {longest} days"),
+    mark("too many attempts; try again in {seconds} seconds"),
+    mark("there is no cluster {id}"),
+    mark("there is no organisation {id}"),
+)
+"""Refusals of the commands that these pages call, for the catalogue."""
+
+
+async def sent(request: Request) -> dict[str, str]:
+    """The fields of a form, each once, without what surrounds it."""
+    form = await request.form()
+    return {name: value.strip() for name, value in form.items() if not isinstance(value, UploadFile)}
+
+
+def reason(said: Language, refusal: Refusal) -> str:
+    """Why a command refused, in the reader's language."""
+    values = {
+        name: said.day(value) if isinstance(value, date) else value for name, value in refusal.values.items()
+    }  # fmt: skip
+    text = said(refusal.template)
+    return text.format(**values) if values else text
+
+
+def identifier(text: str) -> UUID | None:
+    """An id that a form or an address carries; None when it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def reaches(allowed: Allowed) -> bool:
+    """Whether a role of the viewer has this action anywhere."""
+    return allowed.everything or bool(allowed.clusters or allowed.organizations)
+
+
+def over(said: Language, scope_id: UUID | None, names: Mapping[UUID, str]) -> str:
+    """Over what a role is held, in words; `scope_id` None is the network."""
+    return names.get(scope_id, "–") if scope_id else said(mark("whole network"))
+
+
+def days(said: Language, since: date, until: date | None) -> str:
+    """From which day to which, in words; `until` is the first day without."""
+    if until is None:
+        return said(mark("since %(date)s"), date=said.day(since))
+    last = until - timedelta(days=1)
+    return said(mark("%(first)s to %(last)s"), first=said.day(since), last=said.day(last))
