@@ -81,7 +81,7 @@ def test_every_command_that_talks_to_the_stack_says_which_by_one_option() -> Non
         inner = getattr(command, "commands", None)
         return [(name, command)] if inner is None else [one for n in inner for one in leaves(f"{name} {n}", inner[n])]
 
-    elsewhere = ("version", "serve", "contracts")
+    elsewhere = ("version", "serve", "contracts", "roles")
     for name, command in leaves("", typer.main.get_command(app)):
         options = [option for parameter in command.params for option in parameter.opts]
         assert options.count("--data") == (0 if name.split()[0] in elsewhere else 1), name
@@ -235,7 +235,7 @@ def test_the_feed_tells_that_there_is_nothing_behind_its_end_and_what_a_service_
     assert (code, output, errors) == (0, "", "events: there are no facts yet\n")
     code, _, errors = finished("feed", "events", environment=environment | {"CUMULO_SERVICE_TOKEN": "another"})
     assert code == 1
-    assert errors.endswith("answered 403: this token does not open this route\n")
+    assert errors.endswith("answered 401: this is no token of this installation\n")
 
 
 def test_a_service_alone_tells_its_address_answers_and_ends_orderly(serving: Program) -> None:

@@ -69,7 +69,7 @@ async def test_it_starts_answers_tells_its_status_holds_its_folder_and_ends_on_c
     assert f"{status['kafka']} (embedded, in memory; how far a consumer lags is unknown there)" in told
     assert Path(status["mail"]).is_dir()
     assert _get(f"{status['http']}/ready") == {"ready": True, "reasons": {}}
-    assert set(_get(f"{status['http']}/")["services"]) == {"membership", "events", "notifications", "reporting"}
+    assert set(_get(f"{status['http']}/services")["services"]) == {"membership", "events", "notifications", "reporting"}
     for service in ("membership", "events", "notifications", "reporting"):
         assert _get(f"{status['http']}/{service}/health")["alive"] is True
     connection = await asyncpg.connect(status["postgres"])

@@ -8,7 +8,6 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from services.membership.access import store
 from services.membership.access.domain import Account
 from services.membership.clusters import store as clusters
 from services.membership.organizations import store as organizations
@@ -104,11 +103,9 @@ def _given(asked: Asked, span: Span, today: date) -> list[object]:
 
 async def people(
     connection: Connection, asked: Asked, span: Span, today: date, after: UUID | None, limit: int
-) -> list[Account]:
-    """At most `limit` people within reach behind one of them, by name."""
-    ids = [row["id"] for row in await connection.fetch(PAGE, *_given(asked, span, today), after, limit)]
-    found = {account.id: account for account in await store.load(connection, ids)}
-    return [found[id_] for id_ in ids if id_ in found]
+) -> list[UUID]:
+    """The ids of at most `limit` people within reach behind one of them, by name."""
+    return [row["id"] for row in await connection.fetch(PAGE, *_given(asked, span, today), after, limit)]
 
 
 async def counts(connection: Connection, asked: Asked, span: Span, today: date) -> Counts:
@@ -122,10 +119,9 @@ async def counts(connection: Connection, asked: Asked, span: Span, today: date) 
     return made
 
 
-async def person(connection: Connection, id_: UUID, span: Span, today: date) -> Account | None:
-    """Somebody within reach."""
-    found = await connection.fetchval(PERSON, *_given(Asked(), span, today), id_)
-    return None if found is None else (await store.load(connection, [found]))[0]
+async def reached(connection: Connection, id_: UUID, span: Span, today: date) -> bool:
+    """Whether this is somebody within reach."""
+    return await connection.fetchval(PERSON, *_given(Asked(), span, today), id_) is not None
 
 
 async def seen(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, object]:

@@ -105,15 +105,15 @@ async def register(
             connection, wanted, today, reader=reader, memberships=memberships, after=_after(after), limit=PAGE_ROWS + 1
         )]  # fmt: skip
         every = await views.clusters(connection)
-    said = pages.language(request, reader.viewer)
+    speak = pages.language(request, reader.viewer)
     filters = (
         Filter("cluster", mark("Cluster"), [Choice(c["slug"], c["name"]) for c in every], one=True),
-        Filter("type", mark("Type"), [Choice(code, said(words)) for code, words in TYPES.items()], one=True),
+        Filter("type", mark("Type"), [Choice(code, speak(words)) for code, words in TYPES.items()], one=True),
         Filter("position", mark("Position in the chain"),
-               [Choice(code, said(words)) for code, words in POSITIONS.items()], one=True),
+               [Choice(code, speak(words)) for code, words in POSITIONS.items()], one=True),
     )  # fmt: skip
     listing = Listing(
-        COLUMNS, [_shown(row, said) for row in rows[:PAGE_ROWS]], filters,
+        COLUMNS, [_shown(row, speak) for row in rows[:PAGE_ROWS]], filters,
         next=_cursor(rows[PAGE_ROWS - 1]) if len(rows) > PAGE_ROWS else None, search=True,
     )  # fmt: skip
     query = request.url.query
@@ -158,13 +158,13 @@ async def _rows(
             )  # fmt: skip
 
 
-def _shown(row: Row, said: Language) -> dict[str, Any]:
+def _shown(row: Row, speak: Language) -> dict[str, Any]:
     return {
         "slug": row["slug"], "name": row["trade_name"], "legal": row["legal_name"],
-        "type": said(TYPES[row["type"]]),
-        "positions": [said(POSITIONS[position]) for position in row["positions"] or ()],
+        "type": speak(TYPES[row["type"]]),
+        "positions": [speak(POSITIONS[position]) for position in row["positions"] or ()],
         "memberships": [
-            {"cluster": name, "words": said(STANDINGS[standing][0]), "tone": STANDINGS[standing][1]}
+            {"cluster": name, "words": speak(STANDINGS[standing][0]), "tone": STANDINGS[standing][1]}
             for _, name, standing, _, _ in row["memberships"] or ()
         ],
         "place": ", ".join(part for part in (row["city"], row["state"]) if part),
@@ -177,7 +177,7 @@ async def organization(
     slug: str,
 ) -> Response:  # fmt: skip
     """One organisation, by its slug or its id."""
-    said = pages.language(request, reader.viewer)
+    speak = pages.language(request, reader.viewer)
     today = day_in(service.settings.network_zone, service.clock())
     async with service.database.connection() as connection:
         id_ = _uuid(slug) or await store.id_of_slug(connection, slug.replace("\x00", ""))
@@ -192,7 +192,7 @@ async def organization(
         logged = await views.history_of(connection, one.id, history)
     lanes = [
         (row["cluster"], [
-            Band(said(CATEGORIES[category]), since, until)
+            Band(speak(CATEGORIES[category]), since, until)
             for category, since, until in zip(row["categories"] or (), row["starts"] or (), row["ends"] or (),
                                               strict=True)
         ])
@@ -200,25 +200,25 @@ async def organization(
     ]  # fmt: skip
     return pages.render(
         request, reader.viewer, "organization.html", one=one, private=is_covered,
-        type=said(TYPES[one.type]),
-        positions=[said(POSITIONS[p.position]) for p in one.positions if p.since <= today and
+        type=speak(TYPES[one.type]),
+        positions=[speak(POSITIONS[p.position]) for p in one.positions if p.since <= today and
                    (p.until is None or today < p.until)],
         memberships=[
-            {"cluster": row["cluster"], "words": said(STANDINGS[row["standing"]][0]),
-             "tone": STANDINGS[row["standing"]][1], "category": said(CATEGORIES[row["category"]]),
+            {"cluster": row["cluster"], "words": speak(STANDINGS[row["standing"]][0]),
+             "tone": STANDINGS[row["standing"]][1], "category": speak(CATEGORIES[row["category"]]),
              "since": row["since"]}
             for row in rows
         ],
         axis=axis([lane for lane in lanes if lane[1]], today) if any(bands for _, bands in lanes) else None,
-        history=[_entry(row, said) for row in logged],
+        history=[_entry(row, speak) for row in logged],
     )  # fmt: skip
 
 
-def _entry(row: Row, said: Language) -> dict[str, Any]:
+def _entry(row: Row, speak: Language) -> dict[str, Any]:
     fields = orjson.loads(row["fields"]) if row["fields"] else {}
     changes = "; ".join(f"{name}: {old if old is not None else '–'} → {new if new is not None else '–'}"
                         for name, (old, new) in fields.items())  # fmt: skip
-    kind = said(mark("membership")) if row["aggregate"] == "membership" else said(mark("profile"))
+    kind = speak(mark("membership")) if row["aggregate"] == "membership" else speak(mark("profile"))
     return {"when": row["at"], "who": row["who"] or row["actor"], "words": changes or kind, "reason": row["note"]}
 
 

@@ -112,7 +112,8 @@ async def test_topics_of_another_installation_get_nothing(
     assert await hold_nothing(others, ["membership"])
     await produce(others, raw(activated(stranger), stranger, 1))
     done = await caught_up(others)
-    assert (done.sent, done.lacking, done.strange) == (0, 0, [TOPIC])
+    # the other topics were empty, and get what other tests have published
+    assert (done.lacking, done.strange) == (0, [TOPIC])
     assert len(await read(others, TOPIC, 1)) == 1
 
 

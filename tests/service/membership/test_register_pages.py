@@ -52,7 +52,7 @@ async def test_pages_follow_each_other_by_name_and_lose_nobody(staff: httpx.Asyn
 
 async def test_a_file_holds_the_same_rows_and_never_a_formula(staff: httpx.AsyncClient) -> None:
     mark = uuid4().hex[:8]
-    for name in (f'=HYPERLINK("http://evil.example";"{mark}")', f"+{mark}", f"@{mark}, S.A.", f"Moldes, \"{mark}\""):
+    for name in (f'=HYPERLINK("http://evil.example";"{mark}")', f"+{mark}", f"@{mark}, S.A.", f'Moldes, "{mark}"'):
         await registered(staff, name)
     csv = await staff.get("/register.csv", params={"q": mark})
     assert csv.headers["content-disposition"] == 'attachment; filename="register.csv"'

@@ -81,6 +81,7 @@ async def door(client_for: ClientFor, tmp_path: Path) -> Door:
     staff = await client_for("membership", clock=clock, mail_folder=tmp_path, demo=True)
     async with staff.service.database.connection() as connection:  # type: ignore[attr-defined]
         await connection.execute("DELETE FROM attempt")
+        await connection.execute("DELETE FROM signing_key")  # other tests have made theirs at other times
     return Door(staff, tmp_path, clock)
 
 

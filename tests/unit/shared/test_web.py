@@ -336,7 +336,7 @@ async def test_a_refusal_says_what_why_and_who_may(browser: httpx.AsyncClient) -
 @pytest.mark.usefixtures("refusing")
 async def test_who_is_not_signed_in_goes_to_the_door_and_back(browser: httpx.AsyncClient) -> None:
     answer = await browser.get("/refused/401?q=a%20b")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/?next=%2Frefused%2F401%3Fq%3Da%2520b")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/door/renew?next=%2Frefused%2F401%3Fq%3Da%2520b")
     part = await browser.get("/refused/401", headers={"hx-request": "true"})
     assert (part.status_code, part.content, "location" in part.headers) == (401, b"", False)
 

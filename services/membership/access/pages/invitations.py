@@ -13,7 +13,7 @@ from services.membership.access import views
 from services.membership.access.commands import inviting, letters
 from services.membership.access.commands.inviting import Invitation
 from services.membership.access.commands.prepared import Prepared
-from services.membership.access.domain import BY_A_DIRECTOR, SCOPES
+from services.membership.access.domain import BY_A_DIRECTOR, SCOPES, NoSuchPrepared
 from services.membership.access.pages.parts import identifier, pages, reaches, reason, sent
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
@@ -45,6 +45,7 @@ WRONG = {
     "since": mark("Write a day between 1900 and 2199"),
     "last": mark("Write a day between 1900 and 2199"),
 }
+ALREADY = mark("It waits no more: somebody released it or gave it up")
 MANY = 8
 """So many organisations of a like name are offered."""
 
@@ -184,6 +185,8 @@ async def release(
         async with unit_of(request, releasing.actor) as unit:
             today = day_in(service.settings.network_zone, unit.now)
             invited = await inviting.release(unit, releasing, prepared_id, today=today)
+    except NoSuchPrepared:
+        return turn("/access", said=said(ALREADY))
     except Refusal as refusal:
         return turn("/access", said=said(mark("Not released: %(reason)s"), reason=reason(said, refusal)))
     background.add_task(mailing.send, service, letters.invitation_letter(invited, door))
@@ -197,6 +200,8 @@ async def drop(request: Request, preparing: Preparing, reading: Reading, prepare
     try:
         async with unit_of(request, preparing.actor) as unit:
             await inviting.drop(unit, preparing, prepared_id)
+    except NoSuchPrepared:
+        return turn(back, said=said(ALREADY))
     except Refusal as refusal:
         return turn(back, said=said(mark("Not given up: %(reason)s"), reason=reason(said, refusal)))
     return turn(back, said=said(mark("Given up; nothing was sent")))

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.membership.access import domain, store, views
 from services.membership.access.commands import accounts
-from services.membership.access.pages.parts import over, pages
+from services.membership.access.pages.parts import browser, over, pages
 from services.membership.access.pages.waiting import releasable
 from shared.http.edge import unit_of
 from shared.http.identity import Viewer
@@ -69,9 +69,10 @@ async def _account(request: Request, service: Service, viewer: Viewer, form: For
     if viewer.subject is not None:
         async with service.database.connection() as connection:
             sessions = await store.sessions(connection, viewer.subject, service.clock())
+    said = pages.language(request, viewer)
     return pages.render(
-        request, viewer, "account.html", status, form=form, sessions=sessions,
-        roles=await _roles(service, viewer, pages.language(request, viewer)),
+        request, viewer, "account.html", status, form=form, roles=await _roles(service, viewer, said),
+        sessions=[(browser(said, one.agent), one.seen_at, one.id == viewer.session) for one in sessions],
     )  # fmt: skip
 
 

@@ -22,12 +22,10 @@ MARKED = (
     mark("until: the role would end before it holds"),
     mark("nobody withdraws a role of their own: ask another coordinator"),
     mark("{name} is the only coordinator; name another first"),
-    mark("there is no role {grant} in force"),
     mark("this role is given by the network"),
     mark("this belongs to another cluster or organisation"),
     mark("this organisation belongs to another cluster"),
     mark("who prepared this does not release it: ask another"),
-    mark("nothing waits to be released under {id}"),
     mark("days: a token lasts 1 to {longest} days"),
     mark("too many attempts; try again in {seconds} seconds"),
     mark("there is no cluster {id}"),
@@ -75,3 +73,24 @@ def days(said: Language, since: date, until: date | None) -> str:
         return said(mark("since %(date)s"), date=said.day(since))
     last = until - timedelta(days=1)
     return said(mark("%(first)s to %(last)s"), first=said.day(since), last=said.day(last))
+
+
+def who(said: Language, actor: str, names: Mapping[str, str]) -> str:
+    """Who acted, in words: somebody's name, the terminal, or the installation itself."""
+    if actor in names:
+        return names[actor]
+    if actor == "cli":
+        return said(mark("the terminal"))
+    return said(mark("somebody who was erased")) if identifier(actor.removeprefix("program:")) else "Cumulo"
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+            ("Macintosh", "Mac"), ("Linux", "Linux"))  # fmt: skip
+
+
+def browser(said: Language, agent: str) -> str:
+    """The browser and the kind of device that a User-Agent speaks of; the first words of it when it is no browser."""
+    program = next((words for part_of, words in _BROWSERS if part_of in agent), None)
+    system = next((words for part_of, words in _SYSTEMS if part_of in agent), None)
+    return " · ".join(part for part in (program, system) if part) or agent[:60] or said(mark("unknown program"))

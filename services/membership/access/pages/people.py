@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from services.membership.access import views
+from services.membership.access import store, views
 from services.membership.access.commands import giving, inviting
-from services.membership.access.domain import Account, Grant, NoSuchAccount
-from services.membership.access.pages.parts import days, identifier, over, pages, reaches, reason, sent
+from services.membership.access.domain import Account, Grant, NoSuchAccount, NoSuchGrant
+from services.membership.access.pages.parts import days, identifier, over, pages, reaches, reason, sent, who
 from services.membership.access.pages.waiting import waiting
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
@@ -55,7 +55,9 @@ async def access(
     asked = views.Asked(role, over, q.replace("\x00", ""))
     span = _narrowed(reader, scope_of(request))
     async with service.database.connection() as connection:
-        found = await views.people(connection, asked, span, today, after, ROWS + 1)
+        ids = await views.people(connection, asked, span, today, after, ROWS + 1)
+        loaded = {one.id: one for one in await store.load(connection, ids)}
+        found = [loaded[id_] for id_ in ids if id_ in loaded]
         counted = await views.counts(connection, asked, span, today)
         clusters = dict(await views.all_clusters(connection, span))
         names = await views.scopes(connection, found)
@@ -141,9 +143,9 @@ async def _person(
     said = pages.language(request, reader.viewer)
     today = day_in(service.settings.network_zone, service.clock())
     async with service.database.connection() as connection:
-        found = await views.person(connection, account_id, reader.span(), today)
-        if found is None:
+        if not await views.reached(connection, account_id, reader.span(), today):
             raise NoSuchAccount("there is no account {id}", id=account_id, field="account_id")
+        [found] = await store.load(connection, [account_id])
         names = await views.scopes(connection, [found])
         called = await views.actors(connection, {grant.granted_by for grant in found.grants})
         roles = [
@@ -162,7 +164,7 @@ async def _role(
     own = str(account.id) == withdrawing.actor
     return {
         "id": grant.id, "role": said(ROLE_WORDS[grant.role]), "over": _over(said, grant, names), "ended": ended,
-        "days": days(said, grant.since, grant.until), "by": called.get(grant.granted_by, grant.granted_by),
+        "days": days(said, grant.since, grant.until), "by": who(said, grant.granted_by, called),
         "may_end": not ended and not own and await _gives(connection, withdrawing, grant.role, grant),
     }  # fmt: skip
 
@@ -195,6 +197,8 @@ async def withdraw(
             await inviting.withdraw(unit, withdrawing, account_id, grant_id, today=today, note=note)
     except NoSuchAccount:
         raise
+    except NoSuchGrant:
+        return turn(f"/access/{account_id}", said=said(mark("This role had ended already")))
     except Refusal as refusal:
         form = Form(values, {"reason": reason(said, refusal)})
         return await _person(request, service, reader, withdrawing, account_id, {grant_id: form}, refusal.status)

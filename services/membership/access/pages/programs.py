@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.membership.access import store, views
 from services.membership.access.commands import accounts, giving
 from services.membership.access.domain import Account
-from services.membership.access.pages.parts import identifier, over, pages, reaches, reason, sent
+from services.membership.access.pages.parts import identifier, over, pages, reaches, reason, sent, who
 from shared.http import limits
 from shared.http.edge import unit_of
 from shared.http.inputs import Line
@@ -84,7 +84,7 @@ def _row(
         "id": one.id, "name": one.name, "until": one.until,
         "ended": one.until is not None and one.until <= service.clock(),
         "roles": [(said(ROLE_WORDS[g.role]), over(said, g.scope_id, names)) for g in one.grants],
-        "services": list(one.services or ()), "by": called.get(one.made_by, one.made_by), "at": one.made_at,
+        "services": list(one.services or ()), "by": who(said, one.made_by, called), "at": one.made_at,
     }  # fmt: skip
 
 

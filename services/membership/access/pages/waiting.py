@@ -7,7 +7,7 @@ from uuid import UUID
 from services.membership.access import views
 from services.membership.access.commands import giving, prepared
 from services.membership.access.commands.inviting import Invitation
-from services.membership.access.pages.parts import over, reaches
+from services.membership.access.pages.parts import over, reaches, who
 from shared.http.identity import Viewer
 from shared.http.policy import Allowed, NotYours, allowed
 from shared.postgres.pool import Connection
@@ -54,7 +54,7 @@ async def waiting(connection: Connection, preparing: Allowed, releasing: Allowed
             Waiting(
                 one.id, asked.name or asked.mail.partition("@")[0], asked.mail, said(ROLE_WORDS[asked.role]),
                 over(said, asked.cluster_id or asked.organization_id, names),
-                called.get(one.prepared_by, one.prepared_by), one.prepared_at, own,
+                who(said, one.prepared_by, called), one.prepared_at, own,
                 not own and await giving.may_release(connection, releasing, *scope),
                 own or await _gives(connection, preparing, asked),
             )
