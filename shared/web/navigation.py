@@ -39,10 +39,7 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("company", mark("My company"), "/organizations/{organization}", "company", *ORGANIZATION_ROLES),
     _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations",)),
     _entry("directory", mark("Directory"), "/register", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
-    _entry("messages", mark("Notices"), "/messages", "messages", "coordinator", "assistant", "operator",
-           *CLUSTER_ROLES),
     _entry("indicators", mark("Indicators"), "/indicators", "indicators", *_STAFF, "partner", *ORGANIZATION_ROLES),
-    _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer", "service"),
     _entry("access", mark("People and access"), "/access", "access", "coordinator", "assistant", "operator",
            "cluster_director"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
@@ -58,18 +55,14 @@ PAGES: dict[str, ServiceName | None] = {
     "door": "membership",
     "sign-in": "membership",
     "tasks": "membership",
-    "operations": "membership",
     "search": "membership",
     "language": "membership",
     "dev": "membership",
     "api": "membership",
     "indicators": "reporting",
-    "messages": "notifications",
     "static": None,
 }
 """The first part of an address that people see -> the service that answers it; None: any of them.
-
-`/operations` is membership's page, its blocks come from `/<service>/fragments/…` of each service.
 """
 
 ROLE_WORDS: dict[Role, str] = {

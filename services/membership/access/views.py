@@ -18,8 +18,12 @@ from shared.postgres.values import sort_key
 _MARKED, _PLAIN = "ÁÀÉÈÍÓÚÜÑáàéèíóúüñ", "aaeeiouunaaeeiouun"
 # names compare without accents, alike in a database of any collation
 FOLDED = f"translate(lower(a.name), '{_MARKED}', '{_PLAIN}')"
-REACHED = f"""
-WITH reached AS (
+
+
+def _reached() -> str:
+    """How every statement about people begins: who is within reach, what they hold, who of them was asked for."""
+    return f"""
+reached AS (
     SELECT a.id, {FOLDED} AS key FROM account a
     WHERE a.kind = 'person' AND ($2 OR EXISTS (
         SELECT FROM role_grant r WHERE r.account_id = a.id AND (
@@ -39,8 +43,11 @@ WITH reached AS (
                              AND (cardinality($7) = 0 OR h.held_over = ANY ($7)))
 )
 """
+
+
 PAGE = (
-    REACHED
+    "WITH "
+    + _reached()
     + """
 SELECT id FROM found
 WHERE $8::uuid IS NULL OR (key COLLATE "C", id) > (SELECT key COLLATE "C", id FROM reached WHERE id = $8)
@@ -48,7 +55,8 @@ ORDER BY key COLLATE "C", id LIMIT $9
 """
 )
 COUNTS = (
-    REACHED
+    "WITH "
+    + _reached()
     + """
 SELECT 'role' AS what, role AS value, count(DISTINCT account_id) AS count FROM held
 WHERE cardinality($7) = 0 OR held_over = ANY ($7) GROUP BY role
@@ -59,7 +67,7 @@ UNION ALL
 SELECT 'all', '', count(*) FROM found
 """
 )
-PERSON = REACHED + "SELECT id FROM found WHERE id = $8"
+PERSON = "WITH " + _reached() + "SELECT id FROM found WHERE id = $8"
 SEEN = "SELECT account_id, max(seen_at) AS at FROM session WHERE account_id = ANY ($1::uuid[]) GROUP BY account_id"
 COMPANIES = """
 SELECT o.id, o.trade_name, o.legal_name, o.sort_key FROM organization o

@@ -21,12 +21,12 @@ from shared.http.inputs import OptionalLine
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 from shared.postgres.pool import Row
-from shared.postgres.values import day_in
+from shared.postgres.values import day_in, normalised_name
 from shared.refusal import Refusal
 from shared.runtime.service import Service
 from shared.web.drawing import Band, axis
 from shared.web.language import Language, mark
-from shared.web.shell import pages_of
+from shared.web.shell import pages_of, scope_of
 from shared.web.tables import Choice, Column, Filter, Listing
 
 router = APIRouter(include_in_schema=False, route_class=Route)
@@ -212,6 +212,41 @@ async def organization(
         axis=axis([lane for lane in lanes if lane[1]], today) if any(bands for _, bands in lanes) else None,
         history=[_entry(row, speak) for row in logged],
     )  # fmt: skip
+
+
+@router.get("/search/suggestions", response_class=HTMLResponse)
+async def suggestions(
+    request: Request, service: Serving, reader: Reader, memberships: Memberships,
+    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+) -> Response:  # fmt: skip
+    """What is found while typing: organisations and clusters."""
+    speak = pages.language(request, reader.viewer)
+    found: list[tuple[str, str, str]] = []
+    near: list[tuple[str, str, str]] = []
+    if q is not None:
+        today = day_in(service.settings.network_zone, service.clock())
+        async with service.database.connection() as connection:
+            found = [
+                (f"/organizations/{row['slug']}", row["trade_name"], row["legal_name"])
+                async for row in views.register(
+                    connection, Wanted(q), today, reader=reader, memberships=memberships, after=None, limit=8
+                )
+            ]
+            wanted = normalised_name(q)
+            near = [
+                (f"/register?cluster={row['slug']}", row["name"], "")
+                for row in await views.clusters(connection) if wanted and wanted in normalised_name(row["name"])
+            ]  # fmt: skip
+    groups = [(speak(mark("Organisations")), found), (speak(mark("Clusters")), near)]
+    return pages.fragment(request, reader.viewer, "suggestions.html", groups=groups, query=q or "")
+
+
+@router.get("/membership/fragments/scopes", response_class=HTMLResponse)
+async def scopes(request: Request, service: Serving, reader: Reader, memberships: Memberships) -> Response:
+    """The menu of the clusters that the viewer reaches; empty for who reaches none or one."""
+    async with service.database.connection() as connection:
+        found = [(str(row["id"]), row["name"]) for row in await views.scopes(connection, memberships)]
+    return pages.fragment(request, reader.viewer, "scopes.html", scopes=found, current=scope_of(request))
 
 
 def _entry(row: Row, speak: Language) -> dict[str, Any]:

@@ -67,6 +67,7 @@ WHERE ($5 OR o.id = ANY ($7::uuid[]) OR EXISTS (
   AND ($12::text IS NULL OR (o.sort_key, o.id) > ($12 COLLATE "C", $13::uuid))
 ORDER BY o.sort_key, o.id LIMIT $14
 """
+SCOPES = "SELECT id, name FROM cluster WHERE $1 OR id = ANY ($2::uuid[]) ORDER BY sort_key"
 CLUSTERS = "SELECT slug, name FROM cluster ORDER BY sort_key"
 MEMBERSHIPS = """
 SELECT m.id, c.name AS cluster, c.slug, m.cluster_id, m.category, m.standing, m.applied_on, m.since, m.until, m.version,
@@ -125,3 +126,9 @@ async def memberships_of(connection: Connection, organization_id: UUID, membersh
 async def history_of(connection: Connection, organization_id: UUID, history: Allowed) -> list[Row]:
     """The change log of an organisation and of its memberships within reach, the newest first, a hundred at most."""
     return list(await connection.fetch(HISTORY, organization_id, *history.span()))
+
+
+async def scopes(connection: Connection, memberships: Allowed) -> list[Row]:
+    """Id and name of the clusters within reach, by name."""
+    everything, ids, _ = memberships.span()
+    return list(await connection.fetch(SCOPES, everything, ids))

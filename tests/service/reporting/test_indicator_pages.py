@@ -29,12 +29,8 @@ async def test_the_page_names_its_day_and_its_definitions(client_for: ClientFor)
 
 async def test_staff_open_the_facts_behind(client_for: ClientFor) -> None:
     client = await client_for("reporting", token=None)
-    staff = await somebody(
-        client.service.database,
-        "cluster_staff",
-        "cluster",
-        UUID(int=5),  # type: ignore[attr-defined]
-    )
+    database = client.service.database  # type: ignore[attr-defined]
+    staff = await somebody(database, "cluster_staff", "cluster", UUID(int=5))
     assert "/indicators/members/facts" in (await client.get("/indicators", headers=HTML | staff.headers)).text
     page = await client.get("/indicators/members/facts", headers=HTML | staff.headers)
     assert (page.status_code, "Sin hechos" in page.text) == (200, True)

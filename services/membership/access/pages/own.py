@@ -29,9 +29,7 @@ PLACES = {
     "company": mark("What others see of your company, and what only you see."),
     "register": mark("Organisations and memberships of the clusters."),
     "directory": mark("Who is in the network, what they make and where."),
-    "messages": mark("What was sent to whom, and what became of it."),
     "indicators": mark("The figures of the network, as of any day."),
-    "operations": mark("Facts on their way, messages set aside, health."),
     "access": mark("Who may sign in, and as what."),
     "tokens": mark("Tokens with which programs call."),
 }
