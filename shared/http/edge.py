@@ -164,6 +164,8 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app.include_router(tasks_router(definition))
     for router in definition.routers:
         app.include_router(router)
-    app.add_middleware(Guarded, settings=settings)
+    # a route that takes a file stops by itself at its limit; here stands only what a form around it adds
+    a_file = (settings.files_max_megabytes * 2 + 1) * 1024 * 1024
+    app.add_middleware(Guarded, settings=settings, larger=dict.fromkeys(definition.uploads, a_file))
     app.add_middleware(_Observed, application=app)
     return app

@@ -38,7 +38,7 @@ class Definition:
     behind it. `loops` are long-running tasks of its own (a sender, a ticker); one that ends with a
     transient error is started again. `jobs` are what time brings about, worked by one replica at a time (see
     shared.runtime.jobs); those that every service has come by themselves. `policy` says which role may do what
-    (see shared.http.policy).
+    (see shared.http.policy). `uploads` are beginnings of paths whose bodies are files and may be as large as one.
     """
 
     name: ServiceName
@@ -48,6 +48,7 @@ class Definition:
     loops: Mapping[str, Loop] = field(default_factory=dict)
     jobs: "Sequence[Job]" = ()
     policy: "Policy" = field(default_factory=dict)
+    uploads: Sequence[str] = ()
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ async def place(
             "files": f"s3://{bucket}/cumulo/files", "files_endpoint": endpoint, "files_key_id": "id",
             "files_secret": "word",
         }  # fmt: skip
-    definition = Definition(SERVICE, routers=(router,))
+    definition = Definition(SERVICE, routers=(router,), uploads=("/events/papers",))
     client = await client_for(SERVICE, definition=definition, clock=lambda: NOW, **more)
     store = files.open_files(client.service.settings, SERVICE)  # type: ignore[attr-defined]
     database = databases[SERVICE]
