@@ -136,8 +136,10 @@ def _operations(name: str) -> APIRouter:
 def application(definition: Definition, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> FastAPI:
     """The FastAPI application of a service; its lifespan starts and stops the whole service."""
     from shared.http.feed import feed_router
+    from shared.http.operations import operations_router
     from shared.http.tasks import tasks_router
     from shared.web.assets import static_router
+    from shared.web.operations import operations_pages
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -160,6 +162,8 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     problems.install(app)
     app.include_router(_operations(definition.name))
     app.include_router(feed_router(definition))
+    app.include_router(operations_router(definition))
+    app.include_router(operations_pages(definition))
     app.include_router(static_router())
     app.include_router(tasks_router(definition))
     for router in definition.routers:

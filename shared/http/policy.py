@@ -52,11 +52,15 @@ def within(*roles: Role) -> dict[Role, Reach]:
 COMMON: Policy = {
     "feed.read": within("service"),
     "operations.read": everywhere("coordinator", "assistant", "operator", "developer"),
+    "operations.records": everywhere("operator"),
     "operations.settle": everywhere("operator"),
     "tasks.own": everywhere(*get_args(Role)),
     "tasks.all": everywhere(*NETWORK_ROLES),
 }
-"""What holds for the routes that every service has; a service's own policy goes before it."""
+"""What holds for the routes that every service has; a service's own policy goes before it.
+
+What was set aside may hold names and addresses (`operations.records`); how the bus does holds none.
+"""
 
 
 class NotYours(Refusal):

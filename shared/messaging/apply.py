@@ -40,7 +40,9 @@ _HELD = """
 HELD = _HELD.format(topics="$2", keys="$3")
 ENTER = f"""
 WITH entered AS (
-    INSERT INTO inbox (consumer, id) SELECT $1, id FROM unnest($2::uuid[]) AS r (id)
+    INSERT INTO inbox (consumer, id, at, partition, "offset")
+    SELECT $1, id, $6, partition, "offset"
+    FROM unnest($2::uuid[], $7::int[], $8::bigint[]) AS r (id, partition, "offset")
     WHERE $5 OR id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
     ON CONFLICT DO NOTHING RETURNING id
 ), held AS ({_HELD.format(topics="$3", keys="$4")})
@@ -160,14 +162,23 @@ class Applier:
 
         Raises one of `ABOUT_THE_EVENT` when it still cannot be applied.
         """
-        if item.problem is None and not self.concerns(item):
-            raise EventRefused(f"{self.consumer.name} no longer handles this type")
-        if reason := self._unreadable(item):
-            raise EventRefused(reason)
+        self.check(item)
         outcome = Outcome()
         events = await self._newer(unit, [item], outcome)
         await self._hand_over(unit, events)
         return bool(events)
+
+    def check(self, item: Received) -> None:
+        """Raises `EventRefused` with the reason when this consumer cannot read a record, whatever it says."""
+        if item.problem is None and not self.concerns(item):
+            raise EventRefused(f"{self.consumer.name} no longer handles this type")
+        if reason := self._unreadable(item):
+            raise EventRefused(reason)
+        if item.data is not None:
+            try:
+                self._routes[item.type][0].read(item.data)
+            except ValidationError as error:
+                raise EventRefused(_first_of(error)) from error
 
     # --- the steps ---------------------------------------------------------------------------------
 
@@ -180,10 +191,10 @@ class Applier:
             first.setdefault(item.id, item)
         places = {(item.topic, item.key) for item in items}
         topics, keys = [topic for topic, _ in places], [key for _, key in places]
+        ids = sorted(first)  # two replicas that insert overlapping ids in different orders would deadlock
         rows = await unit.connection.fetch(
-            ENTER, self.consumer.name,
-            sorted(first),  # sorted: two replicas that insert overlapping ids in different orders would deadlock
-            topics, keys, self._from_the_start,
+            ENTER, self.consumer.name, ids, topics, keys, self._from_the_start,
+            unit.now, [first[id_].partition for id_ in ids], [first[id_].offset for id_ in ids],
         )  # fmt: skip
         known = {row[0] for row in rows}
         fresh = [item for item in first.values() if item.id not in known]

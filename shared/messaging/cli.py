@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from shared.messaging.apply import Applier
     from shared.messaging.feed import FeedClient
     from shared.postgres.pool import Database
     from shared.runtime.service import Definition
@@ -167,13 +166,3 @@ async def _reconcile(definition: "Definition") -> dict[str, Any]:
     bare = type(definition)(definition.name, states=definition.states)
     async with running(bare, settings) as service:
         return dict(await run(service))
-
-
-def applier_of(definition: "Definition", consumer: str) -> "Applier":
-    """What applies this consumer's events. Raises `typer.BadParameter` for a consumer that is gone."""
-    from shared.messaging.apply import Applier
-
-    for candidate in definition.consumers:
-        if candidate.name == consumer:
-            return Applier(candidate)
-    raise typer.BadParameter(f"{definition.name} has no consumer {consumer!r}")

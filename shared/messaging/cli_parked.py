@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.messaging.cli import Json, ServiceArgument, _database, _known, _say, applier_of
+from shared.messaging.cli import Json, ServiceArgument, _database, _known, _say
 
 if TYPE_CHECKING:
     from shared.messaging.parked import Parked, Retried
@@ -69,7 +69,7 @@ def commands(definitions: Callable[[], Mapping[str, "Definition"]]) -> typer.Typ
     @app.command()
     def drop(service: ServiceArgument, number: Number, json: Json = False) -> None:
         """Give one event up for good, then apply what waited behind it."""
-        from shared.messaging.parked import drop_event, parked_record
+        from shared.messaging.parked import ConsumerGone, applier_of, drop_event, parked_record
 
         definition = _known(service, definitions())
 
@@ -77,7 +77,11 @@ def commands(definitions: Callable[[], Mapping[str, "Definition"]]) -> typer.Typ
             async with _database(service) as database:
                 async with database.connection() as connection:
                     event, _ = await parked_record(connection, number)
-                return await drop_event(database, applier_of(definition, event.consumer), number, actor="cli")
+                try:
+                    applier = applier_of(definition.consumers, event.consumer)
+                except ConsumerGone as gone:
+                    raise typer.BadParameter(gone.reason) from gone
+                return await drop_event(database, applier, number, actor="cli")
 
         _report(asyncio.run(work()), json)
 
@@ -98,7 +102,7 @@ async def _list(services: list[str]) -> list[tuple[str, "Parked"]]:
 
 
 async def _retry(definition: "Definition", number: int | None) -> "Retried":
-    from shared.messaging.parked import Retried, parked_keys, parked_record, retry_key
+    from shared.messaging.parked import ConsumerGone, Retried, applier_of, parked_keys, parked_record, retry_key
 
     total = Retried()
     async with _database(definition.name) as database:
@@ -110,11 +114,11 @@ async def _retry(definition: "Definition", number: int | None) -> "Retried":
                 keys = [(event.consumer, event.topic, event.key)]
         for consumer, topic, key in keys:
             try:
-                applier = applier_of(definition, consumer)
-            except typer.BadParameter as gone:  # a consumer that is no more does not keep the others from it
+                applier = applier_of(definition.consumers, consumer)
+            except ConsumerGone as gone:  # a consumer that is no more does not keep the others from it
                 if number is not None:
-                    raise
-                total.waiting, total.reason = total.waiting + 1, gone.message
+                    raise typer.BadParameter(gone.reason) from gone
+                total.waiting, total.reason = total.waiting + 1, gone.reason
                 continue
             done = await retry_key(database, applier, topic, key, actor="cli")
             total.applied += done.applied

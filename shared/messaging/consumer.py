@@ -88,18 +88,26 @@ class ConsumerLoop:
 
         The embedded broker tells wrong ends, so that it is always unknown there.
         """
+        found = await self.lags()
+        held = self._intake.held if self._intake is not None else 0
+        return -1 if found is None else held + sum(found.values())
+
+    async def lags(self) -> dict[str, int] | None:
+        """Records of its own partitions that it has yet to fetch, by topic (without prefix); None when unknown."""
         client = self._subscriber.consumer if self._subscriber is not None else None
         if client is None or self._intake is None or self._settings.kafka_embedded:
-            return -1
-        total = self._intake.held
+            return None
+        found: dict[str, int] = {}
         with contextlib.suppress(KafkaError, TimeoutError):
             for place in client.assignment():
                 end = client.highwater(place)
                 if end is not None:
                     async with asyncio.timeout(1):
-                        total += max(end - await client.position(place), 0)
-            return total
-        return -1
+                        behind = max(end - await client.position(place), 0)
+                    topic = place.topic[self._prefix :]
+                    found[topic] = found.get(topic, 0) + behind
+            return found
+        return None
 
     # --- the loop ----------------------------------------------------------------------------------
 

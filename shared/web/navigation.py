@@ -43,6 +43,7 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("access", mark("People and access"), "/access", "access", "coordinator", "assistant", "operator",
            "cluster_director"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
+    _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer"),
 )  # fmt: skip
 
 PAGES: dict[str, ServiceName | None] = {
@@ -60,6 +61,7 @@ PAGES: dict[str, ServiceName | None] = {
     "dev": "membership",
     "api": "membership",
     "indicators": "reporting",
+    "operations": None,
     "static": None,
 }
 """The first part of an address that people see -> the service that answers it; None: any of them.
