@@ -3,13 +3,14 @@
 from services.notifications.consumers import CONSUMERS
 from services.notifications.messages import api as messages
 from services.notifications.messages import jobs
+from services.notifications.messages import pages as message_pages
 from services.notifications.policy import POLICY
 from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
 DEFINITION = Definition(
     name="notifications",
-    routers=(messages.router,),
+    routers=(messages.router, message_pages.router),
     consumers=(access_consumer("notifications"), *CONSUMERS),
     loops={"sender": jobs.send},
     policy=POLICY,

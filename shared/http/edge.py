@@ -140,6 +140,7 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     from shared.http.tasks import tasks_router
     from shared.web.assets import static_router
     from shared.web.operations import operations_pages
+    from shared.web.tasks import tasks_pages
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -166,6 +167,7 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app.include_router(operations_pages(definition))
     app.include_router(static_router())
     app.include_router(tasks_router(definition))
+    app.include_router(tasks_pages(definition))
     for router in definition.routers:
         app.include_router(router)
     # a route that takes a file stops by itself at its limit; here stands only what a form around it adds

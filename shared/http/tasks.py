@@ -6,7 +6,7 @@ A task is seen by whoever began it and by the network's own roles; to everybody 
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,8 +14,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.http.identity import COOKIE, NotSignedIn, Viewer, viewer_of
+from shared.http.identity import Viewer
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving, allowed
+from shared.http.streams import ASKS_EVERY, present_viewer
 from shared.postgres.pool import TRANSIENT
 from shared.runtime import tasks
 from shared.runtime.service import Definition, Service
@@ -23,8 +24,6 @@ from shared.runtime.tasks import Known, NoSuchTask
 
 LOOKS_EVERY_SECONDS = 0.5
 SAYS_EVERY_SECONDS = 5.0
-ASKS_EVERY = timedelta(minutes=1)
-"""How often a stream asks whether its caller may still see it."""
 RETRY_MILLISECONDS = 2000
 
 Owner = Annotated[Allowed, May("tasks.own")]
@@ -104,7 +103,7 @@ def tasks_router(definition: Definition) -> APIRouter:
 
     @router.get("/{task_id}", summary="One task as it is now")
     async def one(service: Serving, caller: Owner, overseer: Overseer, task_id: UUID) -> TaskView:
-        return _view(await _seen_by(service, task_id, caller.actor, overseer))
+        return _view(await seen_by(service, task_id, caller.actor, overseer))
 
     @router.get("/{task_id}/stream", summary="One task as it moves", response_class=StreamingResponse)
     async def stream(
@@ -115,7 +114,7 @@ def tasks_router(definition: Definition) -> APIRouter:
 
         A browser that reconnects after the end is told by 204 that nothing more comes.
         """
-        first = await _seen_by(service, task_id, caller.actor, overseer)
+        first = await seen_by(service, task_id, caller.actor, overseer)
         if last == "end" and first.ended is not None:
             return Response(status_code=204)
         return StreamingResponse(
@@ -126,7 +125,7 @@ def tasks_router(definition: Definition) -> APIRouter:
 
     @router.post("/{task_id}/stop", status_code=202, summary="Ask a task to stop where it next can")
     async def stop(service: Serving, caller: Owner, overseer: Overseer, task_id: UUID) -> TaskView:
-        await _seen_by(service, task_id, caller.actor, overseer)
+        await seen_by(service, task_id, caller.actor, overseer)
         async with service.database.connection() as connection:
             return _view(await tasks.ask_to_stop(connection, task_id, caller.actor, now=service.clock()))
 
@@ -141,7 +140,8 @@ def tasks_router(definition: Definition) -> APIRouter:
     return router
 
 
-async def _seen_by(service: Service, task_id: UUID, actor: str, overseer: Allowed) -> Known:
+async def seen_by(service: Service, task_id: UUID, actor: str, overseer: Allowed) -> Known:
+    """A task that this caller may see. Raises `NoSuchTask` for any other."""
     async with service.database.connection() as connection:
         task = await tasks.task_by_id(connection, task_id, now=service.clock())
     if task.actor != actor and not overseer.everything:
@@ -182,13 +182,8 @@ async def _moving(request: Request, service: Service, task: Known) -> AsyncItera
 
 async def _still_sees(request: Request, service: Service, task: Known) -> bool:
     """Whether the sign-in that opened the stream still holds, and still shows this task."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if kind.lower() == "bearer" else None
-    try:
-        viewer = await viewer_of(service, bearer=bearer, cookie=request.cookies.get(COOKIE))
-        return viewer is not None and (viewer.actor == task.actor or _oversees(service, viewer))
-    except NotSignedIn:
-        return False
+    viewer = await present_viewer(request, service)
+    return viewer is not None and (viewer.actor == task.actor or _oversees(service, viewer))
 
 
 def _oversees(service: Service, viewer: Viewer) -> bool:

@@ -85,5 +85,5 @@ async def _running(seconds: float) -> AsyncIterator[bytes]:
         state = "done" if step == steps else "running"
         left = round(seconds * (1 - step / steps), 1)
         record = {"done": total * step // steps, "total": total, "seconds_left": left, "state": state}
-        yield b"event: progress\ndata: " + orjson.dumps(record) + b"\n\n"
+        yield (b"event: end" if state == "done" else b"event: task") + b"\ndata: " + orjson.dumps(record) + b"\n\n"
         await asyncio.sleep(seconds / steps)

@@ -70,7 +70,7 @@ async def main() -> None:
 
 asyncio.run(main())"""
 SERVICE_WORDS = {
-    "membership": mark("Register and access"),
+    "membership": mark("Register"),
     "events": mark("Events"),
     "notifications": mark("Notices"),
     "reporting": mark("Indicators"),

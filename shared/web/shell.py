@@ -31,7 +31,7 @@
   value)`, `chosen(key)` (the values in the address), `new_key()`; `page` (`Page`) and `viewer` in templates.
 * Components: components/table.html (listing_page, table, export_menu, history_link, date_chip, crumbs), form.html,
   feedback.html (banner, empty, not_allowed, conflict, progress, live, lazy_fragment, dialog, toast), show.html (chip,
-  tabs, person_card, stat, bar, history_list, bands, code_box, card), chart.html, topbar.html (scope_switch, bell_count,
+  tabs, person_card, stat, bar, history_list, bands, code_box, card), chart.html, topbar.html (scope_switch,
   suggestions: what the fragments of the top bar answer with), icons.html. `/dev/components` shows them all.
 * A policy that forbids inline scripts, handlers and styles goes with every page: behaviour is `data-…` attributes
   that cumulo.js knows (see there), looks are classes, widths are SVG attributes and `<progress>`.

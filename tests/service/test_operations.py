@@ -56,8 +56,8 @@ class Place:
         """A state of the cluster that can be read."""
         return {
             "cluster_id": self.cluster, "network_id": str(uuid_utils.uuid7()), "name": "Clúster de la Sierra",
-            "slug": "sierra", "country": "MX", "state": "CHH", "zone": "America/Chihuahua", "language": "es", "in_network_since": None,
-            "in_network_until": None,
+            "slug": "sierra", "country": "MX", "state": "CHH", "zone": "America/Chihuahua", "language": "es",
+            "in_network_since": None, "in_network_until": None,
         }  # fmt: skip
 
 

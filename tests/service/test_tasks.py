@@ -353,3 +353,39 @@ def test_the_time_left_follows_the_rate_so_far(
 ) -> None:
     updated = NOW + timedelta(seconds=spent)
     assert seconds_left(done, total, NOW, updated, updated + timedelta(seconds=silent)) == left
+
+
+async def test_a_task_has_a_page_that_may_be_left_and_the_bell_counts_its_end(place: Place) -> None:
+    onward = asyncio.Event()
+
+    async def work(task: Task) -> None:
+        await onward.wait()
+        task.result = {"new": 7}
+
+    id_ = await place.launch(work)
+    html = {"Accept": "text/html"}
+    frame = await place.client.get(f"/tasks/events/{id_}", headers={**place.person.headers, **html})
+    assert f"/events/pages/tasks/{id_}" in frame.text
+
+    async def part(path: str, **more: Any) -> httpx.Response:
+        return await place.client.request(
+            more.pop("method", "GET"), f"/events/pages/tasks{path}", headers={**place.person.headers, **html}
+        )
+
+    running_ = (await part(f"/{id_}")).text
+    assert f'data-progress="/events/tasks/{id_}/stream"' in running_ and "seen" not in running_
+    stranger = await somebody(place.service.database, "cluster_staff", "cluster", uuid_utils.uuid7(), now=NOW)
+    assert (
+        await place.client.get(f"/events/pages/tasks/{id_}", headers={**stranger.headers, **html})
+    ).status_code == 404
+    onward.set()
+    await place.until(id_, state="done")
+    assert [one["id"] for one in (await place.ask("?unseen=true")).json()["tasks"]] == [str(id_)]
+    shown = (await part(f"/{id_}")).text
+    assert f'hx-post="/events/tasks/{id_}/seen"' in shown and ">7<" in shown
+    assert (await place.ask(f"/{id_}/seen", "POST")).status_code == 204
+    assert (await place.ask("?unseen=true")).json()["tasks"] == []
+    assert str(id_) in (await part("")).text
+    id_ = await place.launch(lambda task: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
+    assert (await part(f"/{id_}/stop", method="POST")).status_code == 303
+    assert (await place.ask(f"/{id_}")).json()["stop_asked"]

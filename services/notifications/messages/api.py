@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from services.notifications.messages import commands, domain, views
+from services.notifications.messages.domain import State
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
@@ -15,7 +16,6 @@ from shared.http.routes import Route
 router = APIRouter(prefix="/notifications/messages", tags=["messages"], route_class=Route)
 
 Reader = Annotated[Allowed, May("messages.read")]
-State = Literal["due", "sent", "failed", "suppressed", "erased"]
 
 
 class MessageView(BaseModel):

@@ -13,6 +13,7 @@ from shared.mail.attempt import Attempt
 from shared.refusal import Conflict, NotFound
 
 Outcome = Literal["sent", "retry", "failed", "suppressed"]
+State = Literal["due", "sent", "failed", "suppressed", "erased"]
 
 MESSAGES = UUID("0b7a2f2e-6c1b-5f0e-9a53-3f1e2c7d9b10")
 """Namespace of message ids: the same notice and person give the same message, however often it is made."""

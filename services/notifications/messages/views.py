@@ -3,7 +3,7 @@
 Lists show what was or will be sent and each attempt; names and addresses are read only to write a mail.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,31 @@ WHERE m.id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
   AND ($2::text IS NULL OR m.state = $2) AND ($3::text IS NULL OR m.subject = $3)
   AND ($5 OR n.cluster_id = ANY ($6::uuid[]) OR n.organization_id = ANY ($7::uuid[]))
 ORDER BY m.id LIMIT $4
+"""
+NEWEST = """
+SELECT m.id, m.subject, m.state, m.created_at, m.due_at, m.attempts, m.settled_at, n.organization_id, n.cluster_id,
+       coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster
+FROM message m JOIN notice n ON n.id = m.notice_id
+LEFT JOIN organization o ON o.organization_id = n.organization_id
+LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
+WHERE ($1::timestamptz IS NULL OR (m.created_at, m.id) < ($1, $2::uuid))
+  AND (cardinality($3::text[]) = 0 OR m.state = ANY ($3)) AND ($4::uuid IS NULL OR n.cluster_id = $4)
+  AND ($6 OR n.cluster_id = ANY ($7::uuid[]) OR n.organization_id = ANY ($8::uuid[]))
+ORDER BY m.created_at DESC, m.id DESC LIMIT $5
+"""
+STATES = """
+SELECT m.state, count(*) AS count FROM message m JOIN notice n ON n.id = m.notice_id
+WHERE ($1::uuid IS NULL OR n.cluster_id = $1)
+  AND ($2 OR n.cluster_id = ANY ($3::uuid[]) OR n.organization_id = ANY ($4::uuid[]))
+GROUP BY m.state
+"""
+ABOUT = """
+SELECT n.organization_id, n.cluster_id, coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster,
+       n.noticed_at, n.effective
+FROM message m JOIN notice n ON n.id = m.notice_id
+LEFT JOIN organization o ON o.organization_id = n.organization_id
+LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
+WHERE m.id = $1
 """
 ONE = """
 SELECT id, notice_id, person_id, subject, state, created_at, due_at, attempts, settled_at FROM message WHERE id = $1
@@ -76,6 +101,31 @@ async def messages(
 ) -> list[Mapping[str, Any]]:
     """Messages by id, those within `span`."""
     return [dict(row) for row in await connection.fetch(PAGE, after, state, subject, limit, *span)]
+
+
+async def newest(
+    connection: Connection,
+    *,
+    before: tuple[datetime, UUID] | None,
+    states: Sequence[str],
+    cluster: UUID | None,
+    limit: int,
+    span: Span,
+) -> list[Mapping[str, Any]]:
+    """Messages within `span`, newest first, each with the names of its organisation and cluster as known here."""
+    at, id_ = before or (None, None)
+    return [dict(row) for row in await connection.fetch(NEWEST, at, id_, list(states), cluster, limit, *span)]
+
+
+async def counts_by_state(connection: Connection, cluster: UUID | None, span: Span) -> dict[str, int]:
+    """How many messages there are in each state."""
+    return {row["state"]: row["count"] for row in await connection.fetch(STATES, cluster, *span)}
+
+
+async def about(connection: Connection, id_: UUID) -> Mapping[str, Any]:
+    """Which organisation and cluster a message concerns, and since when its fact is known here."""
+    row = await connection.fetchrow(ABOUT, id_)
+    return {} if row is None else dict(row)
 
 
 async def message(connection: Connection, id_: UUID) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]] | None:

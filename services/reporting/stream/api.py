@@ -17,6 +17,7 @@ from services.reporting.stream.domain import Wanted
 from shared.http.inputs import Sequence64
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
+from shared.http.streams import while_allowed
 from shared.runtime.service import Service
 
 router = APIRouter(prefix="/reporting/stream", tags=["stream"], route_class=Route)
@@ -39,8 +40,9 @@ async def stream(
     if indicator is not None:
         check_indicator(indicator)
     last = int(header) if header is not None and NUMBER.fullmatch(header) else last_event_id
+    figures = _broadcaster(request, service).follow(Wanted(indicator, cluster), last)
     return StreamingResponse(
-        _broadcaster(request, service).follow(Wanted(indicator, cluster), last),
+        while_allowed(request, service, "indicators.read", figures),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

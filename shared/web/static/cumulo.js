@@ -3,6 +3,7 @@
 //   data-copies                    copies the code box  data-once              a form is sent once
 //   data-autosubmit                a filter form goes off when changed         data-relative  "2 minutes ago" stays true
 //   data-chart, data-library       draws a chart        data-progress=URL      follows a long task
+//   data-bell="SERVICES"           counts what ended
 //   data-label on an htmx element  what failed, when it fails; data-quiet: it fails without a word
 "use strict";
 
@@ -144,25 +145,50 @@
   function follow(section, pause = 1000) {
     const note = section.querySelector("[data-note]");
     const source = new EventSource(section.dataset.progress);
-    source.addEventListener("progress", (event) => {
+    const moved = (event) => {
       const now = JSON.parse(event.data);
       pause = 1000;
       section.querySelector("[data-done]").textContent = count.format(now.done);
-      section.querySelector("[data-total]").textContent = count.format(now.total);
-      Object.assign(section.querySelector("progress"), { max: now.total || 1, value: now.done });
+      section.querySelector("[data-total]").textContent = now.total == null ? "?" : count.format(now.total);
+      if (now.total != null) Object.assign(section.querySelector("progress"), { max: now.total || 1, value: now.done });
       section.dataset.state = now.state;
       note.textContent = now.seconds_left == null ? "" : words.left.replace("{time}", lasting(now.seconds_left));
-      if (now.state === "running") return;
+      if (now.state === "running" || now.state === "lost") return;
       source.close();
       note.textContent = now.state === "done" ? words.done : words.stopped;
       if (now.state === "done" && section.dataset.next) location.assign(section.dataset.next);
-    });
+      else if (section.dataset.afterwards) location.assign(section.dataset.afterwards);
+    };
+    for (const name of ["task", "end"]) source.addEventListener(name, moved);
     source.onerror = () => {
       note.textContent = words.waiting;
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       source.close();
       if (section.isConnected) setTimeout(() => follow(section, Math.min(pause * 2, 30000)), pause);
     };
+  }
+
+  // ---- the bell: what ended since one last looked, of all services together
+  async function ring(bell) {
+    const counts = await Promise.all(bell.dataset.bell.split(" ").map(async (service) => {
+      try {
+        const answer = await fetch(`/${service}/tasks?unseen=true&limit=100`, { headers: { Accept: "application/json" } });
+        return answer.ok ? (await answer.json()).tasks.length : 0;
+      } catch {
+        return 0; // a service that does not answer is told where its own things are
+      }
+    }));
+    const sum = counts.reduce((all_, one) => all_ + one, 0);
+    const place = bell.querySelector("[data-count]");
+    place.className = sum ? "count" : "";
+    place.textContent = sum > 99 ? "99+" : sum || "";
+    bell.title = sum ? words.news.replace("{count}", count.format(sum)) : words.tasks;
+    bell.setAttribute("aria-label", bell.title);
+  }
+  const bell = document.querySelector("[data-bell]");
+  if (bell) {
+    ring(bell);
+    setInterval(() => { if (!document.hidden) ring(bell); }, 60000);
   }
 
   // ---- charts

@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -19,12 +19,14 @@ from fastapi import FastAPI
 from services.reporting.app import DEFINITION
 from shared.contracts.reporting import IndicatorChanged
 from shared.http.edge import application
+from shared.http.identity import COOKIE
 from shared.messaging.outbox import Record, record
 from shared.postgres.pool import Database
 from shared.runtime.service import Definition
 from shared.runtime.settings import Settings
 from tests.conftest import TOKEN
 from tests.stack.database import Cluster
+from tests.stack.people import somebody
 
 A, B = UUID(int=10), UUID(int=11)
 
@@ -32,7 +34,7 @@ A, B = UUID(int=10), UUID(int=11)
 @contextlib.asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[tuple[str, FastAPI]]:
     """Reporting's routes on a free port; the lifespan ends before the server, as an orderly stop has it."""
-    app = application(Definition("reporting", routers=DEFINITION.routers), settings)
+    app = application(Definition("reporting", routers=DEFINITION.routers, policy=DEFINITION.policy), settings)
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=2)
@@ -114,8 +116,11 @@ class Listening:
 
 
 @contextlib.asynccontextmanager
-async def listening(url: str, *, header: str | None = None, **query: Any) -> AsyncIterator[Listening]:
-    headers = {"Authorization": f"Bearer {TOKEN}"} | ({"Last-Event-ID": header} if header is not None else {})
+async def listening(
+    url: str, *, header: str | None = None, cookie: str | None = None, **query: Any
+) -> AsyncIterator[Listening]:
+    who = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {"Authorization": f"Bearer {TOKEN}"}
+    headers = who | ({"Last-Event-ID": header} if header is not None else {})
     async with (
         httpx.AsyncClient(timeout=30) as client,
         client.stream("GET", f"{url}/reporting/stream", params=query, headers=headers) as answer,
@@ -233,6 +238,25 @@ async def test_streams_end_when_the_service_stops_and_gone_listeners_are_forgott
         async with listening(url) as stream:
             await stream.next()
             app.state.service.stopping.set()
+            assert await stream.ended()
+
+
+async def test_a_stream_ends_within_a_minute_of_the_role_being_withdrawn(
+    settings: Settings, published: Published, database: Database
+) -> None:
+    async with served(settings) as (url, app):
+        clock = [datetime.now(UTC)]
+        app.state.service.clock = lambda: clock[0]
+        partner = await somebody(database, "partner")
+        async with listening(url, cookie=partner.token) as stream:
+            assert (await stream.next())[1] == "snapshot"
+            clock[0] += timedelta(seconds=50)
+            await published.move(1)
+            assert (await stream.next())[1] == "figure"
+            async with database.connection() as connection:
+                await connection.execute("UPDATE access_copy SET grants = '[]' WHERE subject_id = $1", partner.id)
+            clock[0] += timedelta(seconds=50)
+            await published.move(2)
             assert await stream.ended()
 
 

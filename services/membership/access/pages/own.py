@@ -30,8 +30,10 @@ PLACES = {
     "register": mark("Organisations and memberships of the clusters."),
     "directory": mark("Who is in the network, what they make and where."),
     "indicators": mark("The figures of the network, as of any day."),
+    "messages": mark("What was sent to whom, and what became of it."),
     "access": mark("Who may sign in, and as what."),
     "tokens": mark("Tokens with which programs call."),
+    "operations": mark("How the services do, and what was set aside."),
 }
 """What is behind each entry of the navigation."""
 
