@@ -153,7 +153,7 @@ class Applier:
         except ABOUT_THE_EVENT as error:
             if len(items) == 1:
                 async with open_unit(items) as unit:
-                    return [await self.apply(unit, items, blamed=(items[0], _reason(error)))]
+                    return [await self.apply(unit, items, blamed=(items[0], reason_of(error)))]
         half = len(items) // 2
         return [*await self.settle(open_unit, items[:half]), *await self.settle(open_unit, items[half:])]
 
@@ -251,7 +251,7 @@ class Applier:
     async def _park(self, unit: Unit, item: Received, reason: str | None) -> int:
         number: int = await unit.connection.fetchval(
             PARK, self.consumer.name, item.topic, item.key, item.id, item.type, item.partition, item.offset,
-            unit.now, reason, headers_to_json(item.headers), item.value,
+            unit.now, None if reason is None else keepable(reason), headers_to_json(item.headers), item.value,
         )  # fmt: skip
         return number
 
@@ -324,5 +324,11 @@ def _first_of(error: ValidationError) -> str:
     return f"{where}: {first['msg']}"
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+def reason_of(error: Exception) -> str:
+    """Why an event could not be applied, for a person and for a column of text."""
+    return keepable(f"{type(error).__name__}: {error}")
+
+
+def keepable(reason: str) -> str:
+    """A reason as PostgreSQL can keep it: it may quote from an event what no column holds."""
+    return reason.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:500]

@@ -92,7 +92,12 @@ async def _catch_up(settings: Settings, owner: Connection, topics: Sequence[str]
             found = await _look(reader, settings.topic_prefix + topic, topic, owner)
             if any(p.end > p.begin for p in found.values()) and not any(p.newest for p in found.values()):
                 done.strange.append(topic)
-            elif sum(p.end for p in found.values()) < facts or max(p.newest for p in found.values()) < last:
+            elif (
+                sum(p.end for p in found.values()) < facts
+                or max(p.newest for p in found.values()) < last
+                # a count says nothing where records lie twice, or one partition lags behind another
+                or await _has_more(owner, topic, settings.topic_prefix, found)
+            ):
                 places |= found
     if not places:
         return done
@@ -100,7 +105,8 @@ async def _catch_up(settings: Settings, owner: Connection, topics: Sequence[str]
     done.lacking = sum(max(place.before - place.end, 0) for place in places.values())
     # a partition with records of others only: behind which of them ours belong nobody knows
     done.lacking += sum(len(place.behind) for place in places.values() if place.end > place.begin and not place.newest)
-    wanted = sorted(n for place in places.values() if place.newest or not place.end for n in place.behind)
+    # one that was emptied gets everything: what was there nobody knows, and twice is better than not at all
+    wanted = sorted(n for place in places.values() if place.newest or place.begin == place.end for n in place.behind)
     if empty := sorted({p.topic for p, place in places.items() if place.behind and not place.end}):
         await refuse_if_read(settings, [n for n in empty if not any(v.end for p, v in places.items() if p.topic == n)])
     done.sent = await _send(settings, owner, wanted)
@@ -143,6 +149,18 @@ async def _newest(
         sequences = [row[0] for row in await owner.fetch(SEQUENCES, topic, *columns)]
         newest = max([newest, *sequences])
     return newest
+
+
+async def _has_more(owner: Connection, topic: str, prefix: str, places: Mapping[TopicPartition, _Place]) -> bool:
+    """Whether history has a fact behind the newest of its partition."""
+    after = min(place.newest for place in places.values())
+    while rows := await owner.fetch(KEYS, after, [topic], PAGE_ROWS):
+        for sequence, _, key in rows:
+            partition = kafka.partition_of(key.encode(), len(places))
+            if sequence > places[TopicPartition(prefix + topic, partition)].newest:
+                return True
+        after = rows[-1][0]
+    return False
 
 
 async def _compare(owner: Connection, prefix: str, places: Mapping[TopicPartition, _Place]) -> None:

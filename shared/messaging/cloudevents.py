@@ -150,10 +150,12 @@ def received(
             _text(attributes, "actor", "unknown"), _text(attributes, "cause", ""),
             _text(attributes, "traceparent", "") or None, data, None, headers, value,
         )  # fmt: skip
-    except Malformed as error:
-        type_ = _best(found.get("ce_type"))
+    except Exception as error:
+        # whatever one record does to its reader, the records beside it are read
+        problem = str(error) if isinstance(error, Malformed) else f"it cannot be read: {type(error).__name__}"
+        type_ = _type_of(found.get("ce_type"))
         return Received(*place, text_key, derived_id(*place, timestamp), type_, 0, None, None, "", "", None, None,
-                        str(error), headers, value)  # fmt: skip
+                        problem, headers, value)  # fmt: skip
 
 
 def _well_formed(
@@ -262,8 +264,13 @@ def _text(attributes: dict[str, Any], name: str, default: str | None = None) -> 
     return text
 
 
-def _best(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "replace").replace("\x00", "\ufffd")[:200]
+def _type_of(raw: bytes | None) -> str:
+    """The type of a malformed event; "" where there is none to go by, and every consumer of its topic is concerned."""
+    try:
+        text = (raw or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+    return "" if "\x00" in text or len(text) > 200 else text
 
 
 def _uuid7(text: str) -> UUID:

@@ -250,15 +250,21 @@ class ConsumerLoop:
         self._waits = None
         ends: dict[TopicPartition, int] = {}
         items = []
-        for record in records:
-            ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
-            items.append(
-                received(
-                    topic=record.topic[self._prefix :], partition=record.partition, offset=record.offset,
-                    timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers,
-                )
-            )  # fmt: skip
-        await intake.put(self._settling.applier.read_ahead(items), ends)
+        try:
+            for record in records:
+                ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                items.append(
+                    received(
+                        topic=record.topic[self._prefix :], partition=record.partition, offset=record.offset,
+                        timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers,
+                    )
+                )  # fmt: skip
+            items = self._settling.applier.read_ahead(items)
+        except Exception as error:
+            # let out, FastStream would fetch the same records again for ever and say nothing
+            await self._settling.give_up(error)
+            raise
+        await intake.put(items, ends)
 
     async def _apply(self, intake: Intake) -> None:
         """Applies batch after batch; the next one is fetched and read meanwhile."""

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from shared.messaging.apply import ABOUT_THE_EVENT, Applier
+from shared.messaging.apply import ABOUT_THE_EVENT, Applier, reason_of
 from shared.messaging.cloudevents import Received, received
 from shared.messaging.events import Consumer, EventRefused
 from shared.postgres.pool import Connection, Database, Unit
@@ -204,7 +204,7 @@ async def _retry_some(database: Database, applier: Applier, topic: str, key: str
                     else:
                         done.outdated += 1
             except ABOUT_THE_EVENT as error:
-                done.reason = f"{type(error).__name__}: {error}"[:500]
+                done.reason = reason_of(error)
                 await connection.execute(
                     "UPDATE parked SET attempts = attempts + 1, reason = $2 WHERE number = $1",
                     row["number"],

@@ -1,20 +1,23 @@
 """Refill: a lost Kafka, or the embedded one at each start, gets back what the services' tables hold.
 
-Only into empty topics that no group reads, under the relay's lock: snapshots of the states first, then
-facts in order. The consumers start after it; what they had applied they know by its id.
+Only into empty topics that no group reads, under the relay's lock: snapshots of the states first, tombstones
+of what some listener still has and the owner has erased, then facts in order. The consumers start after it; what
+they had applied they know by its id.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import uuid_utils.compat as uuid_utils
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.contracts.base import CONTRACTS, contract_of
+from shared.contracts.base import CONTRACTS, Contract, contract_of
 from shared.messaging import kafka
 from shared.messaging.cloudevents import Headers, headers_of
 from shared.messaging.feed import facts_after, state_event
@@ -66,6 +69,7 @@ async def refill(
                 await producer.start()
                 first = 0 if all_facts else await _first_needed(owner, definitions, name)
                 sent[name] = await _send_all(definition, settings, producer, first, progress)
+                sent[name] += await _send_tombstones(definitions, name, settings, producer, owner)
             finally:
                 await producer.stop()
     return sent
@@ -184,7 +188,51 @@ async def _send_all(
     return sent
 
 
-async def send_all(producer: AIOKafkaProducer, topic: str, records: list[tuple[bytes, bytes, Headers]]) -> None:
+async def _send_tombstones(
+    definitions: Mapping[str, Definition], name: str, settings: Settings, producer: AIOKafkaProducer, owner: Connection
+) -> int:
+    """Erases what a listener that was behind when Kafka was lost still has. Returns how many keys.
+
+    No table keeps who was erased; what a listener has seen and not seen erased, and the owner no longer has, was.
+    """
+    sent = 0
+    async with (
+        open_database(settings.postgres(name), schema=name, application="cumulo-refill", size=1) as database,
+        database.connection() as connection,
+    ):
+        for topic, source in definitions[name].states.items():
+            model = next(contract.model for contract in CONTRACTS.values() if contract.topic == topic)
+            after = ""
+            while rows := await owner.fetch(_seen_query(definitions), topic, after, PAGE_ROWS):
+                present = {row.key for row in await source.locked(connection, [key for key, _ in rows])}
+                now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+                gone = [_tombstone(contract_of(model), key, last + 1, now) for key, last in rows if key not in present]
+                await send_all(producer, settings.topic_prefix + topic, gone)
+                sent += len(gone)
+                after = rows[-1][0]
+    return sent
+
+
+def _seen_query(definitions: Mapping[str, Definition]) -> str:
+    tables = " UNION ALL ".join(
+        f"SELECT key, version FROM {name}.state_seen WHERE topic = $1 AND NOT erased AND key > $2"
+        for name in definitions
+    )
+    return f"SELECT key, max(version) AS version FROM ({tables}) AS seen GROUP BY key ORDER BY key LIMIT $3"
+
+
+def _tombstone(contract: Contract, key: str, version: int, now: str) -> tuple[bytes, None, Headers]:
+    headers = headers_of(
+        id=str(uuid_utils.uuid7()), type=contract.type, source=f"/{contract.service}",
+        subject=f"{contract.aggregate}/{key}", time=now, dataschema=contract.dataschema, version=str(version),
+        effective=None, actor=f"service:{contract.service}", cause="refill", traceparent=None,
+    )  # fmt: skip
+    return key.encode(), None, headers
+
+
+async def send_all(
+    producer: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes | None, Headers]]
+) -> None:
     futures = [await producer.send(topic, key=key, value=value, headers=headers) for key, value, headers in records]
     for future in futures:
         try:

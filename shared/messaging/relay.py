@@ -204,6 +204,8 @@ class Relay:
         if wait:
             self._service.log.warning("relay.takes_over", waits=patience)
             await self._service.pause(patience)
+            if self._service.stopping.is_set():
+                return False  # the wait was cut short: nothing is sent, and whoever comes next waits for us
         self._set_leads(True)
         self._has_led = True
         self._trouble = None

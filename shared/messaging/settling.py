@@ -56,13 +56,21 @@ class Settling:
                 if self._service.stopping.is_set():
                     raise Stopping from error
             except Exception as error:
-                self._service.log.exception("consumer.failed", consumer=self._name)
-                self._halt(f"{type(error).__name__}: {error}"[:300])
+                self._fail(error)
             else:
                 self.backing_off = None
                 for outcome in outcomes:
                     self._count(outcome)
                 return
+
+    async def give_up(self, error: Exception) -> None:
+        """Halts over a fault of the program outside of a batch, and waits for the end of the service."""
+        self._fail(error)
+        await self._service.stopping.wait()
+
+    def _fail(self, error: Exception) -> None:
+        self._service.log.exception("consumer.failed", consumer=self._name)
+        self._halt(f"{type(error).__name__}: {error}"[:300])
 
     @contextlib.asynccontextmanager
     async def _unit(self, items: Sequence[Received]) -> AsyncIterator[Unit]:

@@ -5,8 +5,11 @@ from uuid import UUID
 
 import pytest
 import uuid_utils.compat as uuid_utils
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 
 from shared.contracts.membership import MembershipActivated
+from shared.messaging import kafka
 from shared.messaging.catch_up import CaughtUp, catch_up, hold_nothing
 from shared.messaging.events import Consumer
 from shared.messaging.outbox import Record
@@ -99,6 +102,50 @@ async def test_strange_records_at_the_end_do_not_hide_how_far_the_topic_is(
     assert await caught_up(left) == CaughtUp()
     await published(service, Record(str(key), 2, activated(key), DAY))
     assert await caught_up(left) == CaughtUp(sent=1)
+
+
+async def test_a_partition_that_lags_is_seen_though_records_lie_twice_in_another(
+    run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, caught_up: CatchUp
+) -> None:
+    """What a relay that was killed between send and commit leaves makes the count of records look right."""
+    service = await run_service(Definition("membership"))
+    keys = [uuid_utils.uuid7() for _ in range(12)]
+    await published(service, *(Record(str(key), 1, activated(key), DAY) for key in keys))
+    left = await _filled(service, kafka_settings, postgres)
+    copies = await read(left, TOPIC, await _facts(service))
+    await published(service, *(Record(str(key), 2, activated(key), DAY) for key in keys))
+    here = {r.key: r for r in await read(service.settings, TOPIC, 2 * len(keys))
+            if dict(r.headers)["ce_version"] == b"2"}  # fmt: skip
+    last = str(keys[-1]).encode()
+    arrived = sorted((r for r in here.values() if r.partition == here[last].partition), key=lambda r: r.offset)
+    async with AIOKafkaProducer(bootstrap_servers=left.kafka) as producer:
+        for r in [*copies, *arrived]:
+            await producer.send_and_wait(
+                left.topic_prefix + TOPIC, r.value, key=r.key, headers=list(r.headers), partition=r.partition
+            )
+    assert await caught_up(left) == CaughtUp(sent=len(keys) - len(arrived))
+    assert await caught_up(left) == CaughtUp()
+
+
+async def test_a_partition_that_was_emptied_gets_all_that_belongs_there(
+    run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, caught_up: CatchUp
+) -> None:
+    service = await run_service(Definition("membership"))
+    keys = [uuid_utils.uuid7() for _ in range(12)]
+    await published(service, *(Record(str(key), 1, activated(key), DAY) for key in keys))
+    left = await _filled(service, kafka_settings, postgres)
+    records = await read(left, TOPIC, await _facts(service))
+    partition = records[0].partition
+    lost = [r for r in records if r.partition == partition]
+    admin = kafka.admin(left)
+    await admin.start()
+    try:
+        place = TopicPartition(left.topic_prefix + TOPIC, partition)
+        await admin.delete_records({place: RecordsToDelete(before_offset=lost[-1].offset + 1)})
+    finally:
+        await admin.close()
+    assert await caught_up(left) == CaughtUp(sent=len(lost))
+    assert await caught_up(left) == CaughtUp()
 
 
 async def test_topics_of_another_installation_get_nothing(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import pytest
 import structlog
 import uuid_utils.compat as uuid_utils
 from aiokafka import AIOKafkaProducer
@@ -115,6 +116,31 @@ async def test_a_fault_of_the_program_halts_and_after_mending_all_is_applied(
     async with running(definition(effects), settings):
         await until(lambda: _count(effects, reporting, 3))
     assert [row[0] for row in await effects.rows(reporting.pool)] == [1, 2, 3]
+
+
+async def test_a_fault_while_a_record_is_read_halts_with_its_reason_and_does_not_spin(
+    run_service: Run, kafka_settings: MakeSettings, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastStream would fetch the same records again for ever and say nothing."""
+    read = 0
+
+    def broken(**record: Any) -> Any:
+        nonlocal read
+        read += 1
+        raise RuntimeError("a fault of the program")
+
+    monkeypatch.setattr(loop, "received", broken)
+    key = uuid_utils.uuid7()
+    settings = kafka_settings("reporting", relay_enabled=False)
+    await produce(settings, raw(activated(key), key, 1))
+    service = await run_service(definition(effects), relay_enabled=False)
+    await until(lambda: _halted(service))
+    assert "a fault of the program" in str(service.consumers[0].not_ready())
+    assert read == 1
+
+
+async def _halted(service: Service) -> bool:
+    return "halted" in str(service.consumers[0].not_ready())
 
 
 async def test_an_error_of_a_dependency_is_waited_out(

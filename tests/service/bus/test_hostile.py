@@ -12,7 +12,7 @@ import uuid_utils.compat as uuid_utils
 from shared.contracts.membership import MembershipActivated, PersonState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received, derived_id, received
-from shared.messaging.events import Consumer
+from shared.messaging.events import Consumer, EventRefused
 from shared.messaging.parked import drop_event, parked_events, retry_key
 from shared.postgres.pool import Database
 from tests.service.bus.records import Effects, activated, item, person, raw
@@ -109,6 +109,40 @@ async def test_an_old_tombstone_by_foreign_hands_erases_however_old_its_time_is(
                     value=None, headers=[])  # fmt: skip
     await settle(reporting, effects, [bare])
     assert (await effects.rows(reporting.pool))[-1][2] is None
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\x00", b"x" * 2001])
+async def test_an_event_whose_type_is_no_text_is_set_aside_and_not_passed_over(
+    reporting: Database, effects: Effects, odd: bytes
+) -> None:
+    key = uuid_utils.uuid7()
+    wrong = with_key(raw(activated(key), key, 1, ce_type=b"org.cumulo.membership.MembershipActivated.v1" + odd), b"k")
+    assert wrong.problem is not None
+    outcome = await settle(reporting, effects, [wrong, item(activated(key), key, 2)])
+    assert (len(outcome.parked), len(outcome.applied)) == (1, 1)
+
+
+def test_a_structured_event_with_an_attribute_nested_however_deep_is_told_to_be_wrong() -> None:
+    for depth in (10, 950, 1000, 1020, 5000):
+        value = b'{"specversion":"1.0","x":' + b"[" * depth + b"]" * depth + b"}"
+        assert structured(value).problem is not None
+
+
+async def test_a_reason_that_no_column_holds_is_kept_as_it_can_be(reporting: Database, effects: Effects) -> None:
+    key = uuid_utils.uuid7()
+
+    async def refuse(unit: Any, events: Any) -> None:
+        raise EventRefused("\x00\ud800 is no name")
+
+    applier = Applier(Consumer(effects.name, {PersonState: refuse}))
+
+    def opened(items: Any) -> Any:
+        return reporting.unit(actor="t", cause="t")
+
+    (outcome,) = await applier.settle(opened, [item(person(key), key, 1)])
+    assert len(outcome.parked) == 1
+    done = await retry_key(reporting, applier, "membership.person.state", str(key), actor="test")
+    assert (done.waiting, done.applied) == (1, 0) and "is no name" in (done.reason or "")
 
 
 # --- what was set aside stays understood when it is tried again ----------------------------------------

@@ -83,6 +83,30 @@ async def test_what_is_needed_begins_at_the_oldest_fact_that_some_listener_lacks
     assert {r.key.decode() for r in await read(lost, TOPIC, 7)} == {str(key) for key in keys[3:]}
 
 
+async def test_who_was_erased_while_a_listener_was_behind_is_erased_there_by_a_refill(
+    run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, effects: Effects, reporting: Database
+) -> None:
+    """The tombstone went down with the lost Kafka; the owner keeps no trace of whom it erased."""
+    people = People()
+    gone, kept = uuid_utils.uuid7(), uuid_utils.uuid7()
+    people.put(kept, 1, "Ana")
+    await settle(reporting, effects, [item(person(gone), gone, 3), item(person(kept, "Ana"), kept, 1)])
+    new = kafka_settings("membership", topic_prefix=f"{kafka_settings('membership').topic_prefix}lost.")
+    await make_topics(new)
+    both = {"membership": people.definition(), "reporting": Definition("reporting", consumers=[effects.consumer()])}
+    async with postgres.connection() as owner:
+        await refill(both, lambda name: kafka_settings(name, topic_prefix=new.topic_prefix), owner)
+    service = await run_service(
+        Definition("reporting", consumers=[effects.consumer()]), topic_prefix=new.topic_prefix, relay_enabled=False
+    )
+
+    async def erased() -> bool:
+        return any(row[2] is None for row in await effects.rows(service.database.pool, gone))
+
+    await until(erased)
+    assert all(row[2] is not None for row in await effects.rows(service.database.pool, kept))
+
+
 async def test_reconcile_leaves_alone_what_waits_to_be_published(
     run_service: Run, kafka_settings: MakeSettings
 ) -> None:

@@ -12,7 +12,7 @@ from shared.messaging.outbox import Record, record
 from shared.messaging.publisher import PastDeadline
 from shared.messaging.relay import Relay
 from shared.postgres.pool import Database
-from shared.runtime.service import Definition, Service
+from shared.runtime.service import Definition, Service, running
 from shared.runtime.settings import Settings
 from tests.service.bus.conftest import Run
 from tests.service.bus.records import activated, until
@@ -46,6 +46,23 @@ async def test_successors_do_not_take_the_lead_from_one_another_for_ever(
     await run_service(Definition("membership"), replica="two", relay_deadline_seconds=1.0)
     async with asyncio.timeout(15):
         assert [r.key.decode() for r in await read(first.settings, TOPIC, 1)] == [key]
+
+
+async def test_a_successor_that_is_stopped_while_it_waits_sends_nothing_and_hands_nothing_over(
+    kafka_settings: MakeSettings, databases: dict[str, Database]
+) -> None:
+    """Whatever the one before it still does would lie behind what was sent too early."""
+    database = databases["membership"]
+    await database.pool.execute(
+        "INSERT INTO relay_lease (holder, replica) VALUES ($1, 'gone') ON CONFLICT DO NOTHING", uuid_utils.uuid7()
+    )
+    await database.pool.execute(VANISHED, uuid_utils.uuid7())
+    [key] = await write(database)
+    async with running(Definition("membership"), kafka_settings("membership", replica="two")):
+        await until(lambda: _is(database, "two"))
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE aggregateid = $1", key) == 1
+    assert not await database.pool.fetchval("SELECT released FROM relay_lease")
+    await database.pool.execute("DELETE FROM outbox")
 
 
 async def _is(database: Database, replica: str) -> bool:
