@@ -4,11 +4,14 @@ from services.membership.access import api as access
 from services.membership.access import jobs as access_jobs
 from services.membership.access import pages as access_pages
 from services.membership.clusters import api as clusters
+from services.membership.history import api as history
 from services.membership.memberships import api as memberships
+from services.membership.memberships import pages as membership_pages
 from services.membership.organizations import api as organizations
 from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
 from services.membership.policy import POLICY
+from services.membership.search import pages as search
 from services.membership.states import STATES
 from shared.runtime.service import Definition
 from shared.web.components import components_router
@@ -24,6 +27,9 @@ DEFINITION = Definition(
         access.router,
         access_pages.router,
         organization_pages.router,
+        membership_pages.router,
+        history.router,
+        search.router,
         shell_router(),
         components_router(),
     ),

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from shared.refusal import Refusal
@@ -14,6 +14,12 @@ T = TypeVar("T")
 
 class MalformedEntityTag(Refusal):
     """`If-Match` is not an entity tag of this service."""
+
+
+class VersionNeeded(Refusal):
+    """A change has to say which version it was made from, so that nobody overwrites what they have not seen."""
+
+    status = 428
 
 
 _TAG = re.compile(r'^(?:W/)?"?([0-9]{1,18})"?$')
@@ -34,6 +40,17 @@ def _expected_version(
 
 ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
 """The version that the caller read, None when it does not care."""
+
+
+def _needed_version(request: Request, expected: ExpectedVersion) -> int | None:
+    if "if-match" not in request.headers:
+        raise VersionNeeded('If-Match: send the ETag that was read, e.g. "3", or * for whatever is there',
+                            field="If-Match")  # fmt: skip
+    return expected
+
+
+NeededVersion = Annotated[int | None, Depends(_needed_version)]
+"""As `ExpectedVersion`, where the header must be there; None only when it says `*`."""
 
 After = Annotated[UUID | None, Query(description="cursor: `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=500, description="at most this many")]

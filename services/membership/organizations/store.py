@@ -75,6 +75,16 @@ async def id_of_slug(connection: Connection, slug: str) -> UUID | None:
     return found
 
 
+async def by_slug_or_id(connection: Connection, name: str) -> Organization | None:
+    """The organisation that an address names."""
+    try:
+        id_: UUID | None = UUID(name)
+    except ValueError:
+        id_ = await id_of_slug(connection, name.replace("\x00", ""))
+    found = await load(connection, [id_]) if id_ else []
+    return found[0] if found else None
+
+
 async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     """Which of these exist."""
     return {row["id"] for row in await connection.fetch(EXISTING, ids)}

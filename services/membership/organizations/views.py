@@ -36,81 +36,99 @@ async def require(connection: Connection, caller: Allowed, id_: UUID) -> None:
 
 
 class Wanted(NamedTuple):
-    """What a page of the register is asked for: a text within the names, a cluster's slug, a type, a position."""
+    """What the register is asked for: a text within the names, slugs and values, and the cluster of the switch."""
 
     text: str | None = None
     cluster: str | None = None
     type: str | None = None
     position: str | None = None
+    category: str | None = None
+    standing: str | None = None
+    scope: UUID | None = None
 
 
-REGISTER = """
-SELECT o.id, o.slug, o.trade_name, o.legal_name, o.type, o.state, o.city, o.sort_key, p.positions, m.memberships
+Place = tuple[str, str, UUID]
+"""Where a row stands in an order: its key, its name's key, its id."""
+
+_SEEN = "(x.standing = 'active' OR $2 OR x.cluster_id = ANY ($3::uuid[]) OR x.organization_id = ANY ($4::uuid[]))"
+"""A membership in force is known to all; an application and the past within reach only."""
+_FROM = f"""
 FROM organization o
 LEFT JOIN LATERAL (
     SELECT array_agg(q.position ORDER BY q.position) AS positions FROM organization_position q
     WHERE q.organization_id = o.id AND q.period @> $1::date
 ) p ON true
 LEFT JOIN LATERAL (
-    SELECT array_agg((c.slug, c.name, x.standing, x.category, x.since) ORDER BY c.sort_key) AS memberships
+    SELECT array_agg((c.slug, c.name, x.standing, x.category, x.since) ORDER BY c.sort_key) AS memberships,
+           min(c.sort_key) AS first_cluster, min(x.since) AS first_since
     FROM membership x JOIN cluster c ON c.id = x.cluster_id
-    WHERE x.organization_id = o.id
-      AND (x.standing = 'active' OR $2 OR x.cluster_id = ANY ($3::uuid[]) OR x.organization_id = ANY ($4::uuid[]))
+    WHERE x.organization_id = o.id AND {_SEEN}
 ) m ON true
 WHERE ($5 OR o.id = ANY ($7::uuid[]) OR EXISTS (
         SELECT FROM membership x WHERE x.organization_id = o.id AND x.cluster_id = ANY ($6::uuid[])))
   AND ($8::text IS NULL OR unaccent(lower(o.trade_name || ' ' || o.legal_name)) LIKE '%' || unaccent(lower($8)) || '%')
-  AND ($9::text IS NULL OR EXISTS (
+  AND (($9::text IS NULL AND $10::text IS NULL AND $11::text IS NULL) OR EXISTS (
         SELECT FROM membership x JOIN cluster c ON c.id = x.cluster_id
-        WHERE x.organization_id = o.id AND c.slug = $9 AND x.standing = 'active'))
-  AND ($10::text IS NULL OR o.type = $10) AND ($11::text IS NULL OR $11 = ANY (p.positions))
-  AND ($12::text IS NULL OR (o.sort_key, o.id) > ($12 COLLATE "C", $13::uuid))
-ORDER BY o.sort_key, o.id LIMIT $14
+        WHERE x.organization_id = o.id AND {_SEEN} AND ($9 IS NULL OR c.slug = $9)
+          AND ($10 IS NULL OR x.category = $10)
+          AND CASE WHEN $11 IS NULL THEN x.standing IN ('active', 'grace') ELSE x.standing = $11 END))
+  AND ($12::text IS NULL OR o.type = $12) AND ($13::text IS NULL OR $13 = ANY (p.positions))
+  AND ($14::uuid IS NULL OR EXISTS (
+        SELECT FROM membership x WHERE x.organization_id = o.id AND x.cluster_id = $14 AND {_SEEN}))
 """
-SCOPES = "SELECT id, name FROM cluster WHERE $1 OR id = ANY ($2::uuid[]) ORDER BY sort_key"
+_KEYS = {
+    "name": "o.sort_key",
+    "cluster": "coalesce(m.first_cluster, '~') COLLATE \"C\"",
+    "since": "coalesce(m.first_since::text, '9999') COLLATE \"C\"",
+}
+SORTS = frozenset(_KEYS)
+COUNT = "SELECT count(*)" + _FROM
+
+
+def _ordered(key: str, *, falling: bool) -> str:
+    way = "DESC" if falling else "ASC"
+    return f"""
+SELECT o.id, o.slug, o.trade_name, o.legal_name, o.type, o.state, o.city, o.sort_key, p.positions, m.memberships,
+       {_KEYS[key]} AS place
+{_FROM} AND ($15::text IS NULL OR ({_KEYS[key]}, o.sort_key, o.id) {"<" if falling else ">"}
+             ($15 COLLATE "C", $16::text COLLATE "C", $17::uuid))
+ORDER BY {_KEYS[key]} {way}, o.sort_key {way}, o.id {way} LIMIT $18
+"""
+
+
+REGISTER = {(key, falling): _ordered(key, falling=falling) for key in _KEYS for falling in (False, True)}
 CLUSTERS = "SELECT slug, name FROM cluster ORDER BY sort_key"
-MEMBERSHIPS = """
-SELECT m.id, c.name AS cluster, c.slug, m.cluster_id, m.category, m.standing, m.applied_on, m.since, m.until, m.version,
-       b.categories, b.starts, b.ends
-FROM membership m JOIN cluster c ON c.id = m.cluster_id
-LEFT JOIN LATERAL (
-    SELECT array_agg(x.category ORDER BY x.period) AS categories,
-           array_agg(lower(x.period) ORDER BY x.period) AS starts,
-           array_agg(upper(x.period) ORDER BY x.period) AS ends
-    FROM membership_band x WHERE x.membership_id = m.id
-) b ON true
-WHERE m.organization_id = $1
-  AND (m.standing = 'active' OR $2 OR m.cluster_id = ANY ($3::uuid[]) OR m.organization_id = ANY ($4::uuid[]))
-ORDER BY c.sort_key
-"""
-HISTORY = """
-SELECT l.aggregate, l.at, l.actor, l.note, l.fields::text AS fields, a.name AS who
+LAST_CHANGE = """
+SELECT l.at, coalesce(a.name, 'Cumulo') AS who
 FROM change_log l LEFT JOIN account a ON a.id::text = l.actor
-WHERE (l.aggregate = 'organization' AND l.id = $1 AND ($2 OR $1 = ANY ($4::uuid[]) OR EXISTS (
-           SELECT FROM membership m WHERE m.organization_id = $1 AND m.cluster_id = ANY ($3::uuid[]))))
-   OR (l.aggregate = 'membership' AND l.id IN (
-           SELECT m.id FROM membership m WHERE m.organization_id = $1
-             AND ($2 OR m.cluster_id = ANY ($3::uuid[]) OR m.organization_id = ANY ($4::uuid[]))))
-ORDER BY l.at DESC, l.version DESC LIMIT 100
+WHERE l.aggregate = 'organization' AND l.id = $1 ORDER BY l.version DESC LIMIT 1
 """
+
+
+def _given(wanted: Wanted, today: date, reader: Allowed, memberships: Allowed) -> tuple[object, ...]:
+    text = None if wanted.text is None else wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return (today, *memberships.span(), *reader.span(), text, wanted.cluster, wanted.category, wanted.standing,
+            wanted.type, wanted.position, wanted.scope)  # fmt: skip
 
 
 async def register(
     connection: Connection, wanted: Wanted, today: date, *, reader: Allowed, memberships: Allowed,
-    after: tuple[str, UUID] | None, limit: int | None,
+    sort: str = "name", falling: bool = False, after: Place | None = None, limit: int | None = None,
 ) -> AsyncIterator[Row]:  # fmt: skip
-    """Rows of the register by name, behind a name and id. Applications and the past are shown within reach only.
+    """Rows of the register in an order of `SORTS`, behind a place in it. What is private is seen within reach only.
 
-    Row by row inside a transaction, so that an export of everything holds one row at a time.
+    Row by row inside a transaction that sees one state, so that an export of everything holds one row at a time.
     """
-    text = None if wanted.text is None else wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = connection.cursor(
-            REGISTER, today, *memberships.span(), *reader.span(), text, wanted.cluster, wanted.type, wanted.position,
-            *(after or (None, None)), limit,
-        )  # fmt: skip
+        given = _given(wanted, today, reader, memberships)
+        rows = connection.cursor(REGISTER[sort, falling], *given, *(after or (None, None, None)), limit)
         async for row in rows:
             yield row
+
+
+async def count(connection: Connection, wanted: Wanted, today: date, *, reader: Allowed, memberships: Allowed) -> int:
+    """How many rows the register has with these filters."""
+    return int(await connection.fetchval(COUNT, *_given(wanted, today, reader, memberships)))
 
 
 async def clusters(connection: Connection) -> list[Row]:
@@ -118,17 +136,6 @@ async def clusters(connection: Connection) -> list[Row]:
     return list(await connection.fetch(CLUSTERS))
 
 
-async def memberships_of(connection: Connection, organization_id: UUID, memberships: Allowed) -> list[Row]:
-    """The memberships of an organisation with their days in force; those not in force within reach only."""
-    return list(await connection.fetch(MEMBERSHIPS, organization_id, *memberships.span()))
-
-
-async def history_of(connection: Connection, organization_id: UUID, history: Allowed) -> list[Row]:
-    """The change log of an organisation and of its memberships within reach, the newest first, a hundred at most."""
-    return list(await connection.fetch(HISTORY, organization_id, *history.span()))
-
-
-async def scopes(connection: Connection, memberships: Allowed) -> list[Row]:
-    """Id and name of the clusters within reach, by name."""
-    everything, ids, _ = memberships.span()
-    return list(await connection.fetch(SCOPES, everything, ids))
+async def last_change(connection: Connection, organization_id: UUID) -> Row | None:
+    """When the organisation was changed last, and what they are called who did it."""
+    return await connection.fetchrow(LAST_CHANGE, organization_id)

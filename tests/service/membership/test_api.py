@@ -97,6 +97,10 @@ async def test_who_read_an_older_version_is_told(client: httpx.AsyncClient) -> N
     second = await client.patch(path, json={"city": "Tonalá"}, headers={"If-Match": '"1"'})
     assert (second.status_code, second.json()["field"]) == (412, "If-Match")
     assert (await client.patch(path, json={"city": "x"}, headers={"If-Match": "abc"})).status_code == 422
+    unsaid = await client.patch(path, json={"city": "x"})
+    assert (unsaid.status_code, unsaid.json()["field"]) == (428, "If-Match")
+    assert unsaid.json()["type"] == "urn:cumulo:problem:version-needed"
+    assert (await client.patch(path, json={"city": "Tala"}, headers={"If-Match": "*"})).status_code == 200
     assert (await client.get(path)).json()["city"] == "Tala"
 
 

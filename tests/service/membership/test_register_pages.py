@@ -85,10 +85,46 @@ async def test_another_cluster_sees_neither_tax_number_nor_application_nor_histo
     ]
     staff.headers.pop("Authorization")
     path = f"/organizations/{company['slug']}"
-    seen = (await staff.get(path, headers=HTML | own.headers)).text
-    hidden = (await staff.get(path, headers=HTML | foreign.headers)).text
-    for secret in (number, f"porque {mark}", "solicitud"):
+    seen, hidden = [
+        "".join(
+            [(await staff.get(path + tab, headers=HTML | who.headers)).text
+             for tab in ("", "?tab=memberships", "?tab=history")]
+        )
+        for who in (own, foreign)
+    ]  # fmt: skip
+    for secret in (number, f"porque {mark}", ">solicitud<"):
         assert secret in seen, secret
         assert secret not in hidden, secret
     assert f"Moldes {mark}" in hidden
     assert (await staff.get("/organizations/nobody", headers=HTML | own.headers)).status_code == 404
+
+
+async def test_the_order_is_chosen_and_pages_lead_back_as_they_led_on(staff: httpx.AsyncClient) -> None:
+    mark = uuid4().hex[:8]
+    names = [f"Z {mark} {number:03}" for number in range(120)]
+    for name in names:
+        await registered(staff, name)
+
+    async def page(address: str) -> tuple[list[str], str, str]:
+        text = (await staff.get(address, headers=HTML)).text
+        ways = [
+            text.partition(f'rel="{way}" href="')[2].split('"')[0].replace("&amp;", "&") for way in ("next", "prev")
+        ]
+        return [name for name in names if name in text], ways[0], ways[1]
+
+    first, onward, none = await page(f"/register?q={mark}&sort=-name")
+    assert (first, none) == (names[70:], "")
+    second, third, back = await page(onward)
+    assert second == names[20:70]
+    last, none, _ = await page(third)
+    assert (last, none) == (names[:20], "")
+    assert (await page(back))[0] == first
+    for sort in ("since", "-cluster"):
+        seen: list[str] = []
+        onward = f"/register?q={mark}&sort={sort}"
+        while onward:
+            found, onward, _ = await page(onward)
+            seen += found
+        assert sorted(seen) == names
+    answer = await staff.get("/register?sort=size", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "sort")

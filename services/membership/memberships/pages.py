@@ -1,0 +1,236 @@
+"""One organisation as a page: what it is, where it belongs and since when, its history, and the next step.
+
+What is private (tax number, applications, the past, the change log) is shown within the reader's reach only.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import UploadFile
+
+from services.membership.decisions import ChangedMeanwhile
+from services.membership.history import views as history_views
+from services.membership.history.views import Line
+from services.membership.memberships import commands, store, views
+from services.membership.memberships.domain import NoSuchMembership
+from services.membership.organizations import store as organizations
+from services.membership.organizations import views as organization_views
+from services.membership.organizations.domain import NoSuchOrganization, Organization
+from services.membership.words import CATEGORIES, FIELDS, POSITIONS, STANDINGS, TYPES
+from shared.http.edge import unit_of
+from shared.http.inputs import OptionalLine
+from shared.http.policy import Allowed, May, Sees, Serving
+from shared.http.routes import Route
+from shared.postgres.pool import Row, Unit
+from shared.postgres.values import day_in
+from shared.refusal import Refusal
+from shared.runtime.service import Service
+from shared.web.drawing import Axis, Band, axis
+from shared.web.forms import VERSION_FIELD
+from shared.web.language import Language, mark
+from shared.web.shell import pages_of, turn
+
+router = APIRouter(include_in_schema=False, route_class=Route)
+pages = pages_of(__name__)
+
+HISTORY_LINES = 100
+Tab = Literal["profile", "memberships", "history"]
+Step = Literal["approve", "activate", "resign"]
+STEPS: dict[Step, tuple[str, tuple[str, ...]]] = {
+    "approve": (mark("Approve"), ("applied",)),
+    "activate": (mark("Bring into force"), ("approved", "resigned")),
+    "resign": (mark("End the membership"), ("active", "grace")),
+}
+"""A step: its words, and the standings from which it is taken."""
+DONE: dict[Step, str] = {
+    "approve": mark("Approved"), "activate": mark("In force from today on"), "resign": mark("It ends today"),
+}  # fmt: skip
+
+
+class Eyes:
+    """What the reader sees and may do here. `others` puts all of it away, to show what everybody else sees."""
+
+    def __init__(
+        self, reader: Annotated[Allowed, May("organizations.read")],
+        private: Annotated[Allowed, Sees("organizations.private")],
+        memberships: Annotated[Allowed, Sees("memberships.read")], history: Annotated[Allowed, Sees("history.read")],
+        changing: Annotated[Allowed, Sees("organizations.change")],
+        applying: Annotated[Allowed, Sees("memberships.apply")],
+        approving: Annotated[Allowed, Sees("memberships.approve")],
+        activating: Annotated[Allowed, Sees("memberships.activate")],
+        resigning: Annotated[Allowed, Sees("memberships.resign")],
+    ) -> None:  # fmt: skip
+        self.reader = reader
+        self.private, self.memberships, self.history = private, memberships, history
+        self.changing, self.applying = changing, applying
+        self.steps: dict[Step, Allowed] = {"approve": approving, "activate": activating, "resign": resigning}
+
+    def others(self) -> None:
+        nothing = Allowed(self.reader.viewer, "nothing", everything=False)
+        self.private = self.memberships = self.history = self.changing = self.applying = nothing
+        self.steps = dict.fromkeys(self.steps, nothing)
+
+
+Looking = Annotated[Eyes, Depends(Eyes)]
+
+
+@router.get("/organizations/{slug}", response_class=HTMLResponse)
+async def organization(
+    request: Request, service: Serving, eyes: Looking, slug: str, tab: Annotated[Tab, Query()] = "profile",
+    seen_by: Annotated[Literal["others"] | None, Query()] = None,
+) -> Response:  # fmt: skip
+    """One organisation, by its slug or its id; with `seen_by=others` as somebody of another company sees it."""
+    if seen_by:
+        eyes.others()
+    return await _page(request, service, eyes, slug, tab)
+
+
+@router.post("/organizations/{slug}/memberships/{membership_id}/{step}", response_class=HTMLResponse)
+async def take_step(
+    request: Request, service: Serving, eyes: Looking, slug: str, membership_id: UUID, step: Step
+) -> Response:
+    """Approves, brings into force or ends a membership, from today on, for the reason that was typed."""
+    caller = eyes.steps[step]
+    speak = pages.language(request, eyes.reader.viewer)
+    typed = {name: value for name, value in (await request.form()).items() if not isinstance(value, UploadFile)}
+    try:
+        note = TypeAdapter(OptionalLine).validate_python(typed.get("note"))
+    except ValidationError:
+        text = speak(mark("Write the reason on one line of at most 300 characters"))
+        return await _page(request, service, eyes, slug, "memberships", 422, wrong=(membership_id, text))
+    version = typed.get(VERSION_FIELD, "")
+    expected = int(version) if version.isascii() and version.isdigit() and len(version) < 19 else None
+    try:
+        async with unit_of(request, caller.actor) as unit:
+            await _require(unit, caller, membership_id)
+            if step == "approve":
+                await commands.approve_membership(unit, membership_id, note=note, expected=expected)
+            elif step == "activate":
+                await commands.activate_membership(unit, membership_id, note=note, expected=expected)
+            else:
+                await commands.resign_membership(unit, membership_id, note=note, expected=expected)
+    except ChangedMeanwhile:
+        text = speak(mark("Somebody changed it meanwhile; this is how it is now. Nothing of yours was saved."))
+        return await _page(request, service, eyes, slug, "memberships", 409, wrong=(membership_id, text))
+    except Refusal as refusal:
+        if refusal.status in (403, 404):
+            raise
+        text = speak(refusal.template).format(**refusal.values) if refusal.values else speak(refusal.template)
+        return await _page(request, service, eyes, slug, "memberships", refusal.status, wrong=(membership_id, text))
+    return turn(f"/organizations/{slug}?tab=memberships", said=speak(DONE[step]))
+
+
+@router.post("/organizations/{slug}/apply", response_class=HTMLResponse)
+async def apply(request: Request, service: Serving, eyes: Looking, slug: str) -> Response:
+    """Applies for membership in the cluster that was chosen."""
+    caller = eyes.applying
+    speak = pages.language(request, eyes.reader.viewer)
+    typed = {name: value for name, value in (await request.form()).items() if not isinstance(value, UploadFile)}
+    try:
+        cluster = TypeAdapter(UUID).validate_python(typed.get("cluster"))
+        note = TypeAdapter(OptionalLine).validate_python(typed.get("note"))
+    except ValidationError:
+        text = speak(mark("Choose the cluster; the reason is one line of at most 300 characters"))
+        return await _page(request, service, eyes, slug, "memberships", 422, wrong=(None, text))
+    async with service.database.connection() as connection:
+        one = await organizations.by_slug_or_id(connection, slug)
+    if one is None:
+        raise NoSuchOrganization("there is no organisation {slug}", slug=slug[:80], field="slug")
+    caller.require(cluster=cluster, organization=one.id)
+    try:
+        async with unit_of(request, caller.actor) as unit:
+            await commands.apply_for_membership(unit, organization_id=one.id, cluster_id=cluster, note=note)
+    except Refusal as refusal:
+        text = speak(refusal.template).format(**refusal.values) if refusal.values else speak(refusal.template)
+        return await _page(request, service, eyes, slug, "memberships", refusal.status, wrong=(None, text))
+    return turn(f"/organizations/{slug}?tab=memberships", said=speak(mark("The application is in")))
+
+
+async def _require(unit: Unit, caller: Allowed, membership_id: UUID) -> None:
+    found = await store.load(unit.connection, [membership_id])
+    if not found:
+        raise NoSuchMembership("there is no membership {id}", id=membership_id, field="membership_id")
+    caller.require(cluster=found[0].cluster_id, organization=found[0].organization_id)
+
+
+async def _page(
+    request: Request, service: Service, eyes: Eyes, slug: str, tab: Tab, status: int = 200, *,
+    wrong: tuple[UUID | None, str] | None = None,
+) -> Response:  # fmt: skip
+    speak = pages.language(request, eyes.reader.viewer)
+    today = day_in(service.settings.network_zone, service.clock())
+    async with service.database.connection() as connection:
+        one = await organizations.by_slug_or_id(connection, slug)
+        if one is None or one.id not in await organization_views.covered(connection, eyes.reader, [one.id]):
+            raise NoSuchOrganization("there is no organisation {slug}", slug=slug[:80], field="slug")
+        private = bool(await organization_views.covered(connection, eyes.private, [one.id]))
+        changes = bool(await organization_views.covered(connection, eyes.changing, [one.id]))
+        rows = await views.of_organization(connection, one.id, eyes.memberships)
+        open_to = await views.open_to(connection, one.id, eyes.applying)
+        lines = (
+            await history_views.of_organization(connection, one.id, eyes.history, HISTORY_LINES)
+            if tab == "history" else []
+        )  # fmt: skip
+    reads_history = eyes.history.everything or bool(eyes.history.clusters or eyes.history.organizations)
+    return pages.render(
+        request, eyes.reader.viewer, "organization.html", status, one=one, tab=tab, private=private, changes=changes,
+        type=speak(TYPES[one.type]), positions=_positions(one, today, speak),
+        memberships=[_membership(row, eyes, speak) for row in rows], open_to=open_to, wrong=wrong,
+        axis=_axis(rows, today, speak), history=[_entry(line, speak) for line in lines], reads_history=reads_history,
+    )  # fmt: skip
+
+
+def _positions(one: Organization, today: date, speak: Language) -> list[str]:
+    return [speak(POSITIONS[p.position]) for p in one.positions
+            if p.since <= today and (p.until is None or today < p.until)]  # fmt: skip
+
+
+def _membership(row: Row, eyes: Eyes, speak: Language) -> dict[str, Any]:
+    steps = [
+        (step, speak(words)) for step, (words, standings) in STEPS.items()
+        if row["standing"] in standings
+        and eyes.steps[step].covers(cluster=row["cluster_id"], organization=row["organization_id"])
+    ]  # fmt: skip
+    words, tone = STANDINGS[row["standing"]]
+    return {
+        "id": row["id"], "cluster": row["cluster"], "slug": row["slug"], "words": speak(words), "tone": tone,
+        "category": speak(CATEGORIES[row["category"]]), "since": row["since"], "until": row["until"],
+        "applied_on": row["applied_on"], "version": row["version"], "steps": steps,
+    }  # fmt: skip
+
+
+def _axis(rows: list[Row], today: date, speak: Language) -> Axis | None:
+    lanes = [
+        (row["cluster"], [
+            Band(speak(CATEGORIES[category]), since, until)
+            for category, since, until in zip(row["categories"] or (), row["starts"] or (), row["ends"] or (),
+                                              strict=True)
+        ])
+        for row in rows
+    ]  # fmt: skip
+    lanes = [lane for lane in lanes if lane[1]]
+    return axis(lanes, today) if lanes else None
+
+
+def _entry(line: Line, speak: Language) -> dict[str, Any]:
+    changes = "; ".join(
+        f"{speak(FIELDS.get(name, name))}: {_said(name, old, speak)} → {_said(name, new, speak)}"
+        for name, (old, new) in line.fields.items()
+    )
+    kind = f"{speak(mark('membership'))}, {line.cluster}" if line.cluster else speak(mark("profile"))
+    who = line.who or (speak(mark("the terminal")) if line.actor == "cli" else "Cumulo")
+    return {"when": line.at, "who": who, "words": f"{kind}: {changes}" if changes else kind, "reason": line.note}
+
+
+def _said(name: str, value: Any, speak: Language) -> str:
+    if value in (None, "", []):
+        return "–"
+    if name == "type":
+        return speak(TYPES.get(value, value))
+    if isinstance(value, list):
+        return ", ".join(speak(POSITIONS.get(one, str(one))) for one in value)
+    return str(value)
