@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http import idempotency, problems
+from shared.http.compressed import Compressed
 from shared.http.guards import Guarded
 from shared.http.policy import Serving, service_of
 from shared.postgres.pool import Unit
@@ -173,5 +174,6 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     # a route that takes a file stops by itself at its limit; here stands only what a form around it adds
     a_file = (settings.files_max_megabytes * 2 + 1) * 1024 * 1024
     app.add_middleware(Guarded, settings=settings, larger=dict.fromkeys(definition.uploads, a_file))
+    app.add_middleware(Compressed)
     app.add_middleware(_Observed, application=app)
     return app

@@ -18,7 +18,7 @@ import uuid_utils.compat as uuid_utils
 from aiokafka.errors import KafkaError
 
 from shared.messaging.publisher import Publisher, awake_clock
-from shared.postgres.pool import Connection, connect_options
+from shared.postgres.pool import TRANSIENT, Connection, connect_options
 from shared.runtime.tracing import SpanKind
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Relay:
             try:
                 await self._session()
                 delay = 0.1
-            except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except (KafkaError, asyncpg.PostgresError, *TRANSIENT) as error:
                 self._trouble = f"{type(error).__name__}: {error}"[:200]
                 self._service.metrics.publish_errors.inc()
                 self._service.log.warning("relay.retried", error=self._trouble)

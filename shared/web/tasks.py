@@ -3,7 +3,8 @@
 `/tasks` is the same from whatever service answers; each service's tasks are a fragment that fails alone.
 """
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,7 +16,7 @@ from shared.http.tasks import Overseer, Owner, seen_by
 from shared.runtime import tasks
 from shared.runtime.service import Definition
 from shared.runtime.settings import SERVICES, ServiceName
-from shared.web.language import mark
+from shared.web.language import Language, mark
 from shared.web.operations import SERVICE_WORDS
 from shared.web.shell import pages_of, turn
 from shared.web.tables import Column, Listing
@@ -27,6 +28,11 @@ COLUMNS = (
     Column("title", mark("Task")), Column("state", mark("State")), Column("done", mark("Done"), numeric=True),
     Column("started", mark("Begun"), minor=True),
 )  # fmt: skip
+RESULTS = (
+    mark("new"), mark("changed"), mark("same"), mark("refused"), mark("warnings"), mark("absent"), mark("read"),
+    mark("dry run"), mark("rows"),
+)  # fmt: skip
+"""Names of results, for the catalogue."""
 STATES = {
     "running": (mark("under way"), "calm"),
     "done": (mark("done"), "good"),
@@ -77,6 +83,7 @@ def tasks_pages(definition: Definition) -> APIRouter:
         return pages.fragment(
             request, caller.viewer, "tasks/shown.html", task=task, service=service.name, states=STATES,
             own=task.actor == caller.actor, reason=said(task.reason) if task.reason else None,
+            outcome=list(_told(task.result or {}, said)),
         )  # fmt: skip
 
     @router.post(f"{own}/{{task_id}}/stop", response_class=HTMLResponse)
@@ -88,3 +95,19 @@ def tasks_pages(definition: Definition) -> APIRouter:
         return turn(f"/tasks/{service.name}/{task_id}", said=said(mark("It stops where it next can")))
 
     return router
+
+
+def _told(result: Mapping[str, Any], said: Language) -> Iterator[tuple[str, str]]:
+    """What a task left, a line for each value; a list is told by its length."""
+    for name, value in result.items():
+        words = said(name.replace("_", " "))
+        if isinstance(value, Mapping):
+            yield from _told(value, said)
+        elif isinstance(value, bool):
+            yield words, said(mark("yes")) if value else said(mark("no"))
+        elif isinstance(value, int | float):
+            yield words, said.number(value)
+        elif isinstance(value, list):
+            yield words, said.number(len(value))
+        elif value is not None:
+            yield words, str(value)

@@ -10,8 +10,10 @@ import pytest
 import uuid_utils.compat as uuid_utils
 from aiokafka import AIOKafkaProducer
 
+from shared.messaging.outbox import Record, record
 from shared.runtime.service import Service
 from tests.conftest import ClientFor
+from tests.service.bus.records import DAY, activated
 from tests.stack.people import Somebody, somebody
 
 HTML = {"Accept": "text/html"}
@@ -139,6 +141,20 @@ async def test_a_record_that_may_name_people_is_for_operators_only(place: Place)
         body = {"value": {}, "reason": "x"} if what == "mend" else {"reason": "x"}
         answer = await place.ask(f"/operations/parked/{number}/{what}", "POST", who=place.assistant, json=body)
         assert answer.status_code == 403, what
+
+
+async def test_a_fact_has_a_page_with_its_event_and_the_way_to_read_it(client_for: ClientFor) -> None:
+    client = await client_for("membership")
+    database = client.service.database  # type: ignore[attr-defined]
+    async with database.unit(actor="test", cause="test") as unit:
+        key = uuid_utils.uuid7()
+        await record(unit, [Record(str(key), 1, activated(key), DAY)])
+        await unit.connection.execute("SELECT outbox_published(ARRAY(SELECT position FROM outbox))")
+    lane = (await client.get("/membership/operations/lane?limit=1")).json()["facts"]
+    assert (lane[0]["key"], lane[0]["type"]) == (str(key), "org.cumulo.membership.MembershipActivated.v1")
+    page = await client.get(f"/membership/pages/facts/{lane[0]['sequence']}?partition=2&offset=7", headers=HTML)
+    assert page.status_code == 200
+    assert str(key) in page.text and "-p 2 -o 7 -c 1" in page.text and "kcat -b" in page.text
 
 
 async def test_the_service_tells_how_it_does_with_postgres_and_kafka_there(place: Place) -> None:

@@ -360,7 +360,7 @@ async def test_a_task_has_a_page_that_may_be_left_and_the_bell_counts_its_end(pl
 
     async def work(task: Task) -> None:
         await onward.wait()
-        task.result = {"new": 7}
+        task.result = {"counts": {"new": 7}, "dry_run": True, "rows": [1, 2, 3], "note": "a < b", "last": None}
 
     id_ = await place.launch(work)
     html = {"Accept": "text/html"}
@@ -383,6 +383,7 @@ async def test_a_task_has_a_page_that_may_be_left_and_the_bell_counts_its_end(pl
     assert [one["id"] for one in (await place.ask("?unseen=true")).json()["tasks"]] == [str(id_)]
     shown = (await part(f"/{id_}")).text
     assert f'hx-post="/events/tasks/{id_}/seen"' in shown and ">7<" in shown
+    assert ">sí<" in shown and ">3<" in shown and "a &lt; b" in shown
     assert (await place.ask(f"/{id_}/seen", "POST")).status_code == 204
     assert (await place.ask("?unseen=true")).json()["tasks"] == []
     assert str(id_) in (await part("")).text

@@ -1,0 +1,68 @@
+"""Every page with somebody who sees it, for tests and pictures; a page that is missing here fails a test."""
+
+from typing import NamedTuple
+
+from tests.browser.house import House
+
+MARIANA, EMILIO, REBECA, LUCIA = "Mariana Ibarra", "Emilio Sosa", "Rebeca Treviño", "Lucía Montes"
+CAROLINA, ERNESTO, NOEMI = "Carolina Meza", "Ernesto Ayala", "Noemí Salgado"
+
+
+class Place(NamedTuple):
+    """A page: the name of its picture, its address, who looks (None: nobody signed in), its status."""
+
+    name: str
+    path: str
+    who: str | None
+    status: int = 200
+
+
+def places(house: House) -> list[Place]:
+    """All pages of the demo. Addresses with ids are taken from what it holds now."""
+    company = house.organization("Inyectora Tres Cerros")
+    here = f"/organizations/{company['slug']}"
+    people = house.ask("/membership/accounts?limit=100")["items"]
+    lucia = next(one for one in people if one["name"].startswith(LUCIA))
+    found = [
+        Place("door", "/", None),
+        Place("sign-in", "/sign-in", None),
+        Place("home", "/", MARIANA),
+        Place("home-director", "/", REBECA),
+        Place("home-representative", "/", LUCIA),
+        Place("register", "/register", MARIANA),
+        Place("register-filtered", "/register?type=university&cluster=regiomontano-norte", MARIANA),
+        Place("organization", here, MARIANA),
+        Place("organization-memberships", f"{here}?tab=memberships", MARIANA),
+        Place("organization-history", f"{here}?tab=history", MARIANA),
+        Place("organization-edit", f"{here}/edit", MARIANA),
+        Place("organization-as-others", f"{here}?seen_by=others", MARIANA),
+        Place("organization-foreign", here, REBECA),
+        Place("indicators", "/indicators", MARIANA),
+        Place("indicators-partner", "/indicators?by=type", CAROLINA),
+        Place("facts", "/indicators/members/facts", MARIANA),
+        Place("access", "/access", MARIANA),
+        Place("access-person", f"/access/{lucia['id']}", MARIANA),
+        Place("access-invite", "/access/invite", EMILIO),
+        Place("tokens", "/tokens", MARIANA),
+        Place("token-new", "/tokens/new", MARIANA),
+        Place("account", "/account", MARIANA),
+        Place("messages", "/messages", MARIANA),
+        Place("tasks", "/tasks", MARIANA),
+        Place("operations", "/operations", ERNESTO),
+        Place("not-allowed", "/tokens", EMILIO, 403),
+        Place("not-found", "/organizations/nobody", MARIANA, 404),
+        Place("components", "/dev/components", None),
+    ]
+    facts = house.ask("/membership/operations/lane?limit=1")["facts"]
+    if facts:
+        found.append(Place("fact", f"/membership/pages/facts/{facts[0]['sequence']}", NOEMI))
+    messages = house.ask("/notifications/messages?limit=1")["items"]
+    if messages:
+        found.append(Place("message", f"/messages/{messages[0]['id']}", MARIANA))
+    tasks = house.ask("/membership/tasks?everybody=true&limit=1")["tasks"]
+    if tasks:
+        found.append(Place("task", f"/tasks/membership/{tasks[0]['id']}", MARIANA))
+    parked = house.ask("/events/operations/parked?limit=1")["items"]
+    if parked:
+        found.append(Place("parked", f"/events/pages/parked/{parked[0]['number']}", ERNESTO))
+    return found
