@@ -12,6 +12,7 @@ from services.membership.policy import POLICY
 from services.membership.states import STATES
 from shared.runtime.service import Definition
 from shared.web.components import components_router
+from shared.web.documentation import documentation_router
 from shared.web.routes import shell_router
 
 DEFINITION = Definition(
@@ -25,6 +26,7 @@ DEFINITION = Definition(
         access_pages.router,
         organization_pages.router,
         shell_router(),
+        documentation_router(),
         components_router(),
     ),
     states=STATES,

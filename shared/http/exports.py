@@ -7,33 +7,44 @@ XLSX. Both stream; an XLSX is written to a temporary file first, since its parts
 import asyncio
 import csv
 import io
+import math
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
+from typing import IO, Any
 
 import xlsxwriter
-from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 AT_ONCE = 64 * 1024
+LONGEST_CELL = 32_767
+"""Characters; what is longer Excel takes for a damaged file."""
+
+
+def text(value: object) -> str:
+    """A value as people read it: lists with commas, days as ISO 8601, nothing as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(str(part) for part in value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def cell(value: object) -> str:
     """A value as a CSV cell: never what a spreadsheet would calculate."""
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        value = ", ".join(str(part) for part in value)
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) and not isinstance(value, int | float) else text
+    shown = text(value)
+    return f"'{shown}" if shown.startswith(BEGINS_A_FORMULA) and not _is_number(value) else shown
 
 
-def csv_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> Response:
+def csv_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> StreamingResponse:
     """The rows as CSV in UTF-8, with the mark by which spreadsheets know it."""
 
     async def parts() -> AsyncIterator[bytes]:
@@ -52,13 +63,14 @@ def csv_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence
     return StreamingResponse(parts(), media_type=CSV, headers=_attached(f"{name}.csv"))
 
 
-async def xlsx_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> Response:
-    """The rows as a workbook of one sheet; memory stays that of one row."""
-    with tempfile.NamedTemporaryFile(suffix=".xlsx", delete=False) as made:
-        path = Path(made.name)
+async def xlsx_response(
+    name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]
+) -> StreamingResponse:
+    """The rows as a workbook of one sheet; memory stays that of one row. The file ends with the answer."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by what streams it
+    book = xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False,
+                                      "strings_to_urls": False})  # fmt: skip
     try:
-        book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_formulas": False,
-                                               "strings_to_urls": False})  # fmt: skip
         sheet = book.add_worksheet()
         for place, title in enumerate(columns):
             sheet.write_string(0, place, title)
@@ -66,24 +78,23 @@ async def xlsx_response(name: str, columns: Sequence[str], rows: AsyncIterator[S
         async for row in rows:
             number += 1
             for place, value in enumerate(row):
-                if isinstance(value, int | float):
+                if _is_number(value):
                     sheet.write_number(number, place, value)
                 else:
-                    sheet.write_string(number, place, cell(value).removeprefix("'") if value is not None else "")
-        await asyncio.to_thread(book.close)
+                    sheet.write_string(number, place, text(value)[:LONGEST_CELL])
     except BaseException:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        book.close()  # what it wrote beside goes with it
+        file.close()
         raise
-    return StreamingResponse(_read(path), media_type=XLSX, headers=_attached(f"{name}.xlsx"))
+    await asyncio.to_thread(book.close)
+    file.seek(0)
+    return StreamingResponse(_read(file), media_type=XLSX, headers=_attached(f"{name}.xlsx"))
 
 
-def _read(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while part := file.read(AT_ONCE):
-                yield part
-    finally:
-        path.unlink(missing_ok=True)
+def _read(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while part := file.read(AT_ONCE):
+            yield part
 
 
 def _attached(name: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.http.examples import answers
 from shared.http.identity import COOKIE, NotSignedIn, Viewer, viewer_of
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving, allowed
 from shared.postgres.pool import TRANSIENT
@@ -26,6 +27,9 @@ SAYS_EVERY_SECONDS = 5.0
 ASKS_EVERY = timedelta(minutes=1)
 """How often a stream asks whether its caller may still see it."""
 RETRY_MILLISECONDS = 2000
+
+STREAM_EXAMPLE = 'retry: 2000\n\nid: task\nevent: task\ndata: {"state": "running", "done": 1200, "total": 2310}\n\n'
+NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and the listener knows"}}
 
 Owner = Annotated[Allowed, May("tasks.own")]
 Overseer = Annotated[Allowed, Sees("tasks.all")]
@@ -106,7 +110,8 @@ def tasks_router(definition: Definition) -> APIRouter:
     async def one(service: Serving, caller: Owner, overseer: Overseer, task_id: UUID) -> TaskView:
         return _view(await _seen_by(service, task_id, caller.actor, overseer))
 
-    @router.get("/{task_id}/stream", summary="One task as it moves", response_class=StreamingResponse)
+    @router.get("/{task_id}/stream", summary="One task as it moves", response_class=StreamingResponse,
+                responses=answers(STREAM_EXAMPLE, "text/event-stream") | NOTHING_MORE)  # fmt: skip
     async def stream(
         request: Request, service: Serving, caller: Owner, overseer: Overseer, task_id: UUID,
         last: Annotated[str | None, Header(alias="Last-Event-ID")] = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.events.members import views
 from shared.http.inputs import Day, Slug
@@ -22,7 +22,7 @@ class MemberView(BaseModel):
     organization_id: UUID
     cluster_id: UUID
     cluster: str | None
-    name: str | None
+    name: Annotated[str | None, Field(examples=["Troquelados del Bravo"])]
     slug: str | None
     type: str | None
     category: str

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.membership.clusters import commands, store
 from services.membership.clusters.domain import Cluster, Language, NoSuchCluster
@@ -32,7 +32,7 @@ class NewCluster(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Line
+    name: Annotated[Line, Field(examples=["Automotriz de Nuevo León"])]
     slug: Slug
     state: Line
     country: Country = "MX"
@@ -57,7 +57,7 @@ class ClusterView(BaseModel):
     id: UUID
     network_id: UUID
     slug: str
-    name: str
+    name: Annotated[str, Field(examples=["Automotriz de Nuevo León"])]
     country: str
     state: str
     zone: str

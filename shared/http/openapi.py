@@ -1,0 +1,198 @@
+"""What a service says of itself in OpenAPI 3.1: every problem that a route may answer with, and an example of each.
+
+FastAPI writes the document from the routes; here it is completed from what the routes ask (who calls, a body, a
+version, a key), so that it cannot lag behind them. What a route declares itself in `responses` stays.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from shared.http.examples import example
+from shared.http.idempotency import HEADER, LONGEST
+from shared.http.policy import Permission, present
+from shared.http.problems import MEDIA_TYPE
+from shared.http.routes import SAFE, Route
+
+Document = dict[str, Any]
+
+
+class _Problem(NamedTuple):
+    """A kind of refusal: its name among the responses, what it means, an example of its title and code."""
+
+    name: str
+    meaning: str
+    code: str
+    title: str
+    more: Mapping[str, Any]
+
+
+_OFTEN = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds until the next one counts"}}
+_PROBLEMS: Mapping[int, _Problem] = {
+    400: _Problem("Unreadable", "the body cannot be read", "http-400", "There was an error parsing the body", {}),
+    401: _Problem("NotSignedIn", "nobody is signed in, or the sign-in has ended", "not-signed-in",
+                  "sign in, or send a bearer token", {}),
+    403: _Problem("NotAllowed", "the caller's role does not allow it, or not there", "not-yours",
+                  "your role does not allow this", {"roles": ["coordinator"]}),
+    404: _Problem("NotFound", "what was named does not exist", "no-such-organization",
+                  "there is no organisation 0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e01", {"field": "organization_id"}),
+    409: _Problem("Conflict", "the present state does not allow it", "slug-taken",
+                  "this name in addresses is taken", {"field": "slug"}),
+    412: _Problem("Changed", "it was changed since it was read", "changed-meanwhile",
+                  "somebody changed this meanwhile; read it again", {"field": "If-Match"}),
+    413: _Problem("TooLarge", "the body is larger than is taken", "too-large",
+                  "the body is larger than 1024 kB; nothing was changed", {}),
+    422: _Problem("Invalid", "something in it cannot be taken; `field` says what", "invalid-input",
+                  "limit: Input should be less than or equal to 500",
+                  {"field": "limit",
+                   "errors": [{"field": "limit", "reason": "Input should be less than or equal to 500"}]}),
+    429: _Problem("TooOften", "too many attempts in too short a time", "too-often",
+                  "too many attempts; try again in 60 seconds", {}),
+    503: _Problem("Unavailable", "something it depends on does not answer, or it took too long; nothing was changed",
+                  "unavailable", "the database does not answer; try again", {}),
+}  # fmt: skip
+
+SCHEMA: Document = {
+    "title": "Problem",
+    "description": "Why something was refused (RFC 9457). Nothing was changed.",
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "stable, one for each kind: urn:cumulo:problem:…"},
+        "title": {"type": "string", "description": "the reason in words"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "field": {"type": "string", "description": "the input it is about"},
+        "errors": {
+            "type": "array",
+            "description": "all that is wrong with the input",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+        "roles": {"type": "array", "items": {"type": "string"}, "description": "those that may"},
+    },
+}
+
+_KEY: Document = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "sent again within a day with the same key, the command happens once and answers as it did",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
+    "example": "7b0e6a52-0c3f-4a6e-9d27-3d4be9d2a1c4",
+}
+_REPLAYED: Document = {
+    "description": "true when this answer was kept from the first time",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Lets the application complete its document with problems, examples and what a key does."""
+    plain = app.openapi
+
+    def openapi() -> Document:
+        document = plain()
+        if "Problem" not in document["components"]["schemas"]:
+            _complete(app, document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(app: FastAPI, document: Document) -> None:
+    components = document["components"]
+    schemas: dict[str, Any] = components["schemas"]
+    for left in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(left, None)
+    schemas["Problem"] = SCHEMA
+    components["responses"] = {kind.name: _response(status, kind) for status, kind in _PROBLEMS.items()}
+    for path, method, route in _routes(app):
+        operation = document["paths"].get(path, {}).get(method.lower())
+        if operation is not None:
+            _refusals(operation, method, route)
+            _keyed(operation, method, route)
+            _examples(operation, route, schemas)
+
+
+def _response(status: int, kind: _Problem) -> Document:
+    value = {"type": f"urn:cumulo:problem:{kind.code}", "title": kind.title, "status": status, **kind.more}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": value}}
+    made: Document = {"description": kind.meaning[0].upper() + kind.meaning[1:], "content": content}
+    return made | ({"headers": _OFTEN} if status == 429 else {})
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute):
+            for method in route.methods or ():
+                yield re.sub(r":[a-z]+}", "}", str(context.path)), method, route
+
+
+def _asked(dependant: Dependant) -> Iterator[object]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _asked(inner)
+
+
+def _refusals(operation: Document, method: str, route: APIRoute) -> None:
+    """The problems that follow from what the route takes and asks, besides those that it names itself."""
+    responses: Document = operation["responses"]
+    places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    changes, takes = method not in SAFE, "requestBody" in operation
+    found: set[int] = {503}
+    if changes or any(call is present or isinstance(call, Permission) for call in _asked(route.dependant)):
+        found |= {401, 403}
+    if changes:
+        found |= {404, 409, 413, 422}
+    if takes:
+        found.add(400)
+    if "path" in places:
+        found.add(404)
+    if places & {"path", "query", "header", "cookie"}:
+        found.add(422)
+    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+        found.add(412)
+    for status in sorted(found | {code for code in map(int, responses) if code in _PROBLEMS}):
+        stated = responses.get(str(status))
+        written = stated is not None and stated.get("content") and status != 422
+        if not written:
+            responses[str(status)] = {"$ref": f"#/components/responses/{_PROBLEMS[status].name}"}
+
+
+def _keyed(operation: Document, method: str, route: APIRoute) -> None:
+    if method in SAFE or not isinstance(route, Route):
+        return
+    operation.setdefault("parameters", []).append(_KEY)
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            response.setdefault("headers", {})["Idempotency-Replayed"] = _REPLAYED
+
+
+def _examples(operation: Document, route: APIRoute, schemas: Mapping[str, Any]) -> None:
+    for status, stated in route.responses.items():
+        for kind, media in stated.get("content", {}).items():
+            # as the route gives it: FastAPI leaves nulls out
+            operation["responses"][str(status)]["content"][kind] |= media
+    for parameter in operation.get("parameters", ()):
+        if "example" not in parameter and "examples" not in parameter:
+            parameter["example"] = example(parameter["schema"], schemas, parameter["name"])
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        _illustrate(media, schemas)
+    for status, response in operation["responses"].items():
+        if status.startswith("3"):
+            response.pop("content", None)  # a redirect has none
+        for media in response.get("content", {}).values():
+            _illustrate(media, schemas)
+
+
+def _illustrate(media: Document, schemas: Mapping[str, Any]) -> None:
+    if "schema" in media and "example" not in media and "examples" not in media:
+        media["example"] = example(media["schema"], schemas)
