@@ -160,6 +160,8 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app = FastAPI(
         title=f"Cumulo {definition.name}",
         version="1",
+        description=openapi.ABOUT,
+        generate_unique_id_function=openapi.spoken,
         lifespan=lifespan,
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,  # its pages load scripts from a CDN

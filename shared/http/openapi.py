@@ -12,13 +12,38 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from shared.http.examples import example
+from shared.http.examples import JSON, example
 from shared.http.idempotency import HEADER, LONGEST
 from shared.http.policy import Permission, present
 from shared.http.problems import MEDIA_TYPE
 from shared.http.routes import SAFE, Route
 
 Document = dict[str, Any]
+
+ABOUT = """\
+Who calls says so with `Authorization: Bearer` and a program's token, or with the session's cookie of somebody who
+signed in here. What a role may do: docs/roles.md.
+
+Whatever is refused is answered with `application/problem+json` (RFC 9457): a stable `type`, the reason in words, the
+`field` it is about. Nothing was changed then. Lists come a page at a time: `next` is the cursor of the following page.
+A command that carries an `Idempotency-Key` happens once, however often it is sent. Days are ISO 8601, moments in UTC.
+"""
+_TAGS: Mapping[str, str] = {
+    "operations": "Whether the service runs, and how.",
+    "feed": "What happened and what is, for programs that catch up over HTTP instead of over Kafka.",
+    "tasks": "Long work: how far it is, asking it to stop.",
+    "access": "Signing in and out, who may sign in and as what, tokens of programs.",
+    "clusters": "The clusters of the network.",
+    "organizations": "Companies, schools, public bodies and whoever else belongs to a cluster.",
+    "memberships": "Which organisation belongs to which cluster: applied, accepted, in force, ended.",
+    "people": "Erasing a person.",
+    "members": "Memberships as this service knows them from the stream.",
+    "messages": "Mails that were sent for facts, and what became of them.",
+    "indicators": "Figures as of a day, as known on a day, and the facts behind them.",
+    "stream": "Figures as they move.",
+}
+_ONE: Mapping[str, str] = {"people": "person", "access": ""}
+"""Tags whose singular is not the word without its s."""
 
 
 class _Problem(NamedTuple):
@@ -50,6 +75,8 @@ _PROBLEMS: Mapping[int, _Problem] = {
                   "limit: Input should be less than or equal to 500",
                   {"field": "limit",
                    "errors": [{"field": "limit", "reason": "Input should be less than or equal to 500"}]}),
+    428: _Problem("VersionNeeded", "it does not say which version it was made from", "version-needed",
+                  'If-Match: send the ETag that was read, e.g. "3", or * for whatever is there', {"field": "If-Match"}),
     429: _Problem("TooOften", "too many attempts in too short a time", "too-often",
                   "too many attempts; try again in 60 seconds", {}),
     503: _Problem("Unavailable", "something it depends on does not answer, or it took too long; nothing was changed",
@@ -93,6 +120,19 @@ _REPLAYED: Document = {
 }
 
 
+def spoken(route: APIRoute) -> str:
+    """The operationId of a route, a verb and its noun: `list_clusters`, `read_cluster`, `approve_membership`.
+
+    From the name of its function and its tag, unless the route says `operation_id` itself.
+    """
+    if "_" in route.name:
+        return route.name
+    tag = str(route.tags[0]) if route.tags else ""
+    if route.methods and not route.methods - SAFE:
+        return f"list_{tag}" if route.name == tag else f"read_{route.name}"
+    return f"{route.name}_{_ONE.get(tag, tag.removesuffix('s'))}".rstrip("_")
+
+
 def describe(app: FastAPI) -> None:
     """Lets the application complete its document with problems, examples and what a key does."""
     plain = app.openapi
@@ -112,11 +152,13 @@ def _complete(app: FastAPI, document: Document) -> None:
     for left in ("HTTPValidationError", "ValidationError"):
         schemas.pop(left, None)
     schemas["Problem"] = SCHEMA
+    used = {tag for operations in document["paths"].values() for one in operations.values() for tag in one["tags"]}
+    document["tags"] = [{"name": tag, "description": words} for tag, words in _TAGS.items() if tag in used]
     components["responses"] = {kind.name: _response(status, kind) for status, kind in _PROBLEMS.items()}
     for path, method, route in _routes(app):
         operation = document["paths"].get(path, {}).get(method.lower())
         if operation is not None:
-            _refusals(operation, method, route)
+            _refusals(operation, method, route, schemas)
             _keyed(operation, method, route)
             _examples(operation, route, schemas)
 
@@ -142,29 +184,44 @@ def _asked(dependant: Dependant) -> Iterator[object]:
         yield from _asked(inner)
 
 
-def _refusals(operation: Document, method: str, route: APIRoute) -> None:
+def _refusals(operation: Document, method: str, route: APIRoute, schemas: Mapping[str, Any]) -> None:
     """The problems that follow from what the route takes and asks, besides those that it names itself."""
     responses: Document = operation["responses"]
-    places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    parameters = operation.get("parameters", ())
+    places = {parameter["in"] for parameter in parameters}
+    names = {parameter["name"].lower() for parameter in parameters} | _fields(operation, schemas)
     changes, takes = method not in SAFE, "requestBody" in operation
     found: set[int] = {503}
-    if changes or any(call is present or isinstance(call, Permission) for call in _asked(route.dependant)):
+    if any(call is present or isinstance(call, Permission) for call in _asked(route.dependant)):
         found |= {401, 403}
     if changes:
-        found |= {404, 409, 413, 422}
+        found |= {403, 413}  # sent by a page of another site; any body may be too large
+    if changes and (takes or "path" in places):
+        found.add(409)
     if takes:
         found.add(400)
-    if "path" in places:
+    if "path" in places or (changes and any(name.endswith("_id") for name in names)):
         found.add(404)
-    if places & {"path", "query", "header", "cookie"}:
+    if places & {"path", "query", "header", "cookie"} or takes or (changes and isinstance(route, Route)):
         found.add(422)
-    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+    if "if-match" in names:
         found.add(412)
+        if method == "PATCH":  # a change says which version it was made from, a step need not
+            found.add(428)
     for status in sorted(found | {code for code in map(int, responses) if code in _PROBLEMS}):
         stated = responses.get(str(status))
         written = stated is not None and stated.get("content") and status != 422
         if not written:
             responses[str(status)] = {"$ref": f"#/components/responses/{_PROBLEMS[status].name}"}
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _fields(operation: Document, schemas: Mapping[str, Any]) -> set[str]:
+    """The names of the fields of a JSON body."""
+    schema = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
+    options = schema.get("anyOf", [schema])
+    return {name for one in options
+            for name in schemas.get(one.get("$ref", "").rpartition("/")[2], one).get("properties", {})}  # fmt: skip
 
 
 def _keyed(operation: Document, method: str, route: APIRoute) -> None:

@@ -76,7 +76,11 @@ def test_every_operation_tells_its_problems_and_how_to_sign_in(service: str) -> 
         if "{" in path:
             wanted |= {"404", "422"}
         if method != "get":
-            wanted |= {"404", "409", "413", "422"}
+            wanted |= {"403", "413", "422"}
+        if method != "get" and ("{" in path or "requestBody" in operation):
+            wanted.add("409")
+        if method == "patch" and "If-Match" in {one["name"] for one in operation["parameters"]}:
+            wanted |= {"412", "428"}
         if missing := wanted - told.keys():
             wrong.append(f"{method} {path} lacks {sorted(missing)}")
         wrong += [
@@ -87,6 +91,16 @@ def test_every_operation_tells_its_problems_and_how_to_sign_in(service: str) -> 
         if not told.keys() & {"200", "201", "202", "204", "303"}:
             wrong.append(f"{method} {path} says of no success")
     assert wrong == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_is_summed_up_and_called_by_a_verb_and_its_noun(service: str) -> None:
+    names = [operation["operationId"] for _, _, operation in operations_of(service)]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+    for path, method, operation in operations_of(service):
+        assert 2 <= len(operation["summary"].split()) <= 14, f"{method} {path}"
+        assert operation["tags"][0] in {tag["name"] for tag in document_of(service)["tags"]}, f"{method} {path}"
 
 
 def test_a_command_tells_of_the_key_under_which_it_happens_once() -> None:

@@ -102,7 +102,7 @@ async def cluster(service: Serving, response: Response, reader: Reader, cluster_
     return _view(rows[0])
 
 
-@router.post("/{cluster_id}/join", summary="The cluster joins the network")
+@router.post("/{cluster_id}/join", summary="The cluster joins the network", operation_id="join_network")
 async def join(
     request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:
@@ -114,7 +114,7 @@ async def join(
     return _view(changed)
 
 
-@router.post("/{cluster_id}/leave", summary="The cluster leaves the network")
+@router.post("/{cluster_id}/leave", summary="The cluster leaves the network", operation_id="leave_network")
 async def leave(
     request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:

@@ -97,7 +97,8 @@ async def figure(
     }
 
 
-@router.get("/{indicator}/facts", summary="The facts behind a figure", responses=answers(_FACTS))
+@router.get("/{indicator}/facts", summary="The facts behind a figure", operation_id="read_facts_behind_figure",
+            responses=answers(_FACTS))  # fmt: skip
 async def facts(
     indicator: str, service: Serving, caller: Annotated[Allowed, May("indicators.facts")],
     as_of: AsOf = None, known_on: KnownOn = None,

@@ -27,7 +27,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @router.get("", summary="Figures as they move", response_class=StreamingResponse,
-            responses=answers(EXAMPLE, "text/event-stream"))  # fmt: skip
+            operation_id="follow_figures", responses=answers(EXAMPLE, "text/event-stream"))  # fmt: skip
 async def stream(
     request: Request, service: Serving, reader: Annotated[Allowed, May("indicators.read")],
     indicator: Annotated[str | None, Query(max_length=60, description="only this indicator")] = None,

@@ -59,7 +59,7 @@ async def ask_for_link(request: Request, service: Serving, background: Backgroun
     background.add_task(mailing.send_later, service, make)
 
 
-@router.post("/sign-in/link", summary="Sign in with a one-time link")
+@router.post("/sign-in/link", summary="Sign in with a one-time link", responses={401: {}})
 async def use_link(request: Request, response: Response, body: UsesLink, agent: Agent = "") -> Opened:
     check_not_from_elsewhere(request)
     async with unit_of(request, "sign-in") as unit:
@@ -67,7 +67,12 @@ async def use_link(request: Request, response: Response, body: UsesLink, agent: 
     return _opened(request, response, opened)
 
 
-@router.get("/sign-in/cards", summary="Demo people of a local stack, empty elsewhere", responses=answers(CARDS))
+@router.get(
+    "/sign-in/cards",
+    summary="Demo people of a local stack, empty elsewhere",
+    operation_id="list_cards",
+    responses=answers(CARDS),
+)
 async def cards(service: Serving) -> list[dict[str, str]]:
     if not service.settings.demo:
         return []
@@ -158,7 +163,7 @@ async def me(viewer: Viewing) -> Me:
     )  # fmt: skip
 
 
-@router.patch("/me", summary="Change how I am called or my language")
+@router.patch("/me", summary="Change how I am called or my language", responses={404: {}})
 async def change_me(request: Request, viewer: Viewing, body: Profile) -> AccountView:
     if viewer.subject is None or viewer.kind != "person":
         raise domain.NoSuchAccount("only people have a profile")
@@ -167,7 +172,7 @@ async def change_me(request: Request, viewer: Viewing, body: Profile) -> Account
     return account_view(changed)
 
 
-@router.get("/me/sessions", summary="Where I am signed in")
+@router.get("/me/sessions", summary="Where I am signed in", operation_id="list_sessions")
 async def sessions(service: Serving, viewer: Viewing) -> list[SessionView]:
     if viewer.subject is None:
         return []
@@ -182,7 +187,8 @@ async def sessions(service: Serving, viewer: Viewing) -> list[SessionView]:
     ]  # fmt: skip
 
 
-@router.post("/me/renew", status_code=204, summary="Renew the session's cookie while its sign-in lives")
+@router.post("/me/renew", status_code=204, summary="Renew the session's cookie while its sign-in lives",
+             operation_id="renew_session", responses={401: {}})  # fmt: skip
 async def renew(
     request: Request, response: Response, service: Serving, cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None
 ) -> None:
@@ -193,7 +199,8 @@ async def renew(
     set_session(request, response, renewed.token, renewed.session.until)
 
 
-@router.get("/keys", summary="The public keys that verify tokens, as a JSON Web Key Set", responses=answers(KEYS))
+@router.get("/keys", summary="The public keys that verify tokens, as a JSON Web Key Set",
+            operation_id="read_public_keys", responses=answers(KEYS))  # fmt: skip
 async def public_keys(service: Serving, response: Response) -> dict[str, list[dict[str, str]]]:
     async with service.database.connection() as connection:
         found = await store.keys(connection, service.clock())
