@@ -63,7 +63,7 @@ async def invite(
 @router.delete("/accounts/{account_id}/roles/{grant_id}", summary="Withdraw a role", operation_id="withdraw_role")
 async def withdraw(
     request: Request, service: Serving, caller: Withdrawing, account_id: UUID, grant_id: UUID,
-    note: Annotated[OptionalLine, Query(max_length=300)] = None,
+    note: Annotated[OptionalLine, Query()] = None,
 ) -> AccountView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
         today = day_in(service.settings.network_zone, unit.now)
