@@ -158,7 +158,7 @@ def _text(schema: Schema, name: str) -> str:
     for word in words:
         if _matches(word, schema):
             return word
-    return ("x" * max(least, 1))[:most]
+    return str("x" * max(least, 1))[:most]
 
 
 def _matches(text: str, schema: Schema) -> bool:

@@ -29,19 +29,20 @@ Whatever is refused is answered with `application/problem+json` (RFC 9457): a st
 A command that carries an `Idempotency-Key` happens once, however often it is sent. Days are ISO 8601, moments in UTC.
 """
 _TAGS: Mapping[str, str] = {
-    "operations": "Whether the service runs, and how.",
-    "feed": "What happened and what is, for programs that catch up over HTTP instead of over Kafka.",
-    "tasks": "Long work: how far it is, asking it to stop.",
-    "access": "Signing in and out, who may sign in and as what, tokens of programs.",
-    "clusters": "The clusters of the network.",
     "organizations": "Companies, schools, public bodies and whoever else belongs to a cluster.",
     "memberships": "Which organisation belongs to which cluster: applied, accepted, in force, ended.",
+    "clusters": "The clusters of the network.",
     "people": "Erasing a person.",
     "members": "Memberships as this service knows them from the stream.",
     "messages": "Mails that were sent for facts, and what became of them.",
     "indicators": "Figures as of a day, as known on a day, and the facts behind them.",
     "stream": "Figures as they move.",
+    "access": "Signing in and out, who may sign in and as what, tokens of programs.",
+    "tasks": "Long work: how far it is, asking it to stop.",
+    "feed": "What happened and what is, for programs that catch up over HTTP instead of over Kafka.",
+    "operations": "Whether the service runs, and how.",
 }
+"""What a reader meets first stands first; a tag that is not among them stands behind, without words."""
 _ONE: Mapping[str, str] = {"people": "person", "access": ""}
 """Tags whose singular is not the word without its s."""
 

@@ -43,6 +43,7 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("access", mark("People and access"), "/access", "access", "coordinator", "assistant", "operator",
            "cluster_director"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
+    _entry("api", mark("API"), "/api", "api", "developer", "operator"),
 )  # fmt: skip
 
 PAGES: dict[str, ServiceName | None] = {

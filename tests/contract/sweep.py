@@ -89,11 +89,11 @@ def sweep(schema: Any, extent: Extent, there: Mapping[str, str] | None = None) -
     swept = Swept(operations={found.ok().label: found.ok().definition.raw for found in schema.get_all_operations()})
     known = dict(there or {})
 
-    def filter_case(context: object, case: Case) -> bool:
+    def filter_case(context: object, case: Case[Any]) -> bool:
         told = f"{case.operation.label} {case.path_parameters} {case.query} {case.headers} {case.body!r}"
         return _drawn(case) or zlib.crc32(told.encode("utf-8", "replace")) % extent.thinned == 0
 
-    def map_case(context: object, case: Case) -> Case:
+    def map_case(context: object, case: Case[Any]) -> Case[Any]:
         for values in (case.path_parameters, case.query, case.body):
             if isinstance(values, dict):
                 for name in known.keys() & values.keys():
@@ -108,13 +108,14 @@ def sweep(schema: Any, extent: Extent, there: Mapping[str, str] | None = None) -
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
             _judge(event, swept)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            error = getattr(event, "value", None) or event.exception
-            swept.faults.append(f"{getattr(event, 'label', '')}: {type(error).__name__}: {error}"[:1500])
+        elif isinstance(event, events.NonFatalError):
+            swept.faults.append(f"{event.label}: {type(event.value).__name__}: {event.value}"[:2000])
+        elif isinstance(event, events.FatalError):
+            raise event.exception
     return swept
 
 
-def _drawn(case: Case) -> bool:
+def _drawn(case: Case[Any]) -> bool:
     return case.meta is None or case.meta.phase.name.value != "coverage"
 
 

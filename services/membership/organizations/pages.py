@@ -67,7 +67,7 @@ class MalformedPlace(Refusal):
 
 
 def _asked(
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
     cluster: Annotated[str | None, Query(max_length=60)] = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     position: Annotated[ChainPosition | None, Query()] = None,
@@ -92,7 +92,7 @@ def _cursor(row: Row) -> str:
 @router.get("/register", response_class=HTMLResponse)
 async def register(
     request: Request, service: Serving, reader: Reader, memberships: Memberships,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
     cluster: Annotated[str | None, Query(max_length=60)] = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     position: Annotated[ChainPosition | None, Query()] = None,
@@ -123,7 +123,7 @@ async def register(
 @router.get("/register.csv")
 async def as_csv(
     service: Serving, reader: Reader, memberships: Memberships,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
     cluster: Annotated[str | None, Query(max_length=60)] = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     position: Annotated[ChainPosition | None, Query()] = None,
@@ -134,7 +134,7 @@ async def as_csv(
 @router.get("/register.xlsx")
 async def as_xlsx(
     service: Serving, reader: Reader, memberships: Memberships,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
     cluster: Annotated[str | None, Query(max_length=60)] = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     position: Annotated[ChainPosition | None, Query()] = None,
@@ -217,7 +217,7 @@ async def organization(
 @router.get("/search/suggestions", response_class=HTMLResponse)
 async def suggestions(
     request: Request, service: Serving, reader: Reader, memberships: Memberships,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
 ) -> Response:  # fmt: skip
     """What is found while typing: organisations and clusters."""
     speak = pages.language(request, reader.viewer)
