@@ -43,6 +43,7 @@ _TAGS: Mapping[str, str] = {
     "operations": "Whether the service runs, and how.",
 }
 """What a reader meets first stands first; a tag that is not among them stands behind, without words."""
+_DONE: Mapping[str, str] = {"201": "It was made", "202": "It was taken on", "303": "Go there"}
 _ONE: Mapping[str, str] = {"people": "person", "access": ""}
 """Tags whose singular is not the word without its s."""
 
@@ -107,13 +108,14 @@ SCHEMA: Document = {
     },
 }
 
+EXAMPLE_KEY = "7b0e6a52-0c3f-4a6e-9d27-3d4be9d2a1c4"
 _KEY: Document = {
     "name": HEADER,
     "in": "header",
     "required": False,
     "description": "sent again within a day with the same key, the command happens once and answers as it did",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
-    "example": "7b0e6a52-0c3f-4a6e-9d27-3d4be9d2a1c4",
+    "example": EXAMPLE_KEY,
 }
 _REPLAYED: Document = {
     "description": "true when this answer was kept from the first time",
@@ -247,6 +249,8 @@ def _examples(operation: Document, route: APIRoute, schemas: Mapping[str, Any]) 
     for status, response in operation["responses"].items():
         if status.startswith("3"):
             response.pop("content", None)  # a redirect has none
+        if response.get("description") == "Successful Response":
+            response["description"] = _DONE.get(status, "Done")
         for media in response.get("content", {}).values():
             _illustrate(media, schemas)
 

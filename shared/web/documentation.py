@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from shared.http.openapi import EXAMPLE_KEY
 from shared.http.policy import MaybeViewing
 from shared.runtime.settings import SERVICES, ServiceName
 from shared.web.shell import pages_of
@@ -22,7 +23,7 @@ def documentation_router() -> APIRouter:
     async def documentation(
         request: Request, viewer: MaybeViewing, service: Annotated[ServiceName, Query()] = SERVICES[0]
     ) -> Response:
-        return pages.render(request, viewer, "api.html", service=service,
+        return pages.render(request, viewer, "api.html", service=service, key=EXAMPLE_KEY,
                             services=[(name, name, f"/api?service={name}", None) for name in SERVICES])  # fmt: skip
 
     return router

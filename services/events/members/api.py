@@ -23,7 +23,7 @@ class MemberView(BaseModel):
     cluster_id: UUID
     cluster: str | None
     name: Annotated[str | None, Field(examples=["Troquelados del Bravo"])]
-    slug: str | None
+    slug: Annotated[str | None, Field(examples=["troquelados-del-bravo"])]
     type: str | None
     category: str
     standing: str
