@@ -15,6 +15,7 @@ from services.membership.search import pages as search
 from services.membership.states import STATES
 from shared.runtime.service import Definition
 from shared.web.components import components_router
+from shared.web.documentation import documentation_router
 from shared.web.routes import shell_router
 
 DEFINITION = Definition(
@@ -31,6 +32,7 @@ DEFINITION = Definition(
         history.router,
         search.router,
         shell_router(),
+        documentation_router(),
         components_router(),
     ),
     states=STATES,

@@ -17,8 +17,9 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http import idempotency, problems
+from shared.http import idempotency, openapi, problems
 from shared.http.compressed import Compressed
+from shared.http.examples import answers
 from shared.http.guards import Guarded
 from shared.http.policy import Serving, service_of
 from shared.postgres.pool import Unit
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from shared.messaging.consumer import ConsumerLoop
     from shared.messaging.relay import Relay
 
+METRICS_EXAMPLE = "# HELP cumulo_pool_idle connections idle\n# TYPE cumulo_pool_idle gauge\ncumulo_pool_idle 9.0\n"
 MEASURE_SECONDS = 3.0
 """What a part may take to measure itself. Prometheus waits ten seconds for all of them, which measure at once."""
 
@@ -107,7 +109,11 @@ async def _measured(service: Service, part: "Relay | ConsumerLoop") -> None:
 def _operations(name: str) -> APIRouter:
     router = APIRouter(prefix=f"/{name}", tags=["operations"])
 
-    @router.get("/health", summary="Alive: the loops tick")
+    stuck_then = answers({"alive": False, "stuck": ["relay"]}, status=503)
+    unready_then = answers({"ready": False, "reasons": {"kafka": "does not answer"}}, status=503)
+
+    @router.get("/health", summary="Alive: the loops tick",
+                responses=answers({"alive": True, "stuck": []}) | stuck_then)  # fmt: skip
     async def health(service: Serving, response: Response) -> dict[str, object]:
         stuck = [c.name for c in service.consumers if not c.alive()]
         if service.relay is not None and not service.relay.alive():
@@ -115,13 +121,15 @@ def _operations(name: str) -> APIRouter:
         response.status_code = 503 if stuck else 200
         return {"alive": not stuck, "stuck": stuck}
 
-    @router.get("/ready", summary="Ready: everything it depends on answers")
+    @router.get("/ready", summary="Ready: everything it depends on answers",
+                responses=answers({"ready": True, "reasons": {}}) | unready_then)  # fmt: skip
     async def ready(service: Serving, response: Response) -> dict[str, object]:
         reasons = await service.readiness()
         response.status_code = 503 if reasons else 200
         return {"ready": not reasons, "reasons": reasons}
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response,
+                responses=answers(METRICS_EXAMPLE, "text/plain"))  # fmt: skip
     async def metrics(service: Serving) -> Response:
         parts: list[Relay | ConsumerLoop] = [*service.consumers]
         if service.relay is not None:
@@ -156,6 +164,8 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app = FastAPI(
         title=f"Cumulo {definition.name}",
         version="1",
+        description=openapi.ABOUT,
+        generate_unique_id_function=openapi.spoken,
         lifespan=lifespan,
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,  # its pages load scripts from a CDN
@@ -171,6 +181,7 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     app.include_router(tasks_pages(definition))
     for router in definition.routers:
         app.include_router(router)
+    openapi.describe(app)
     # a route that takes a file stops by itself at its limit; here stands only what a form around it adds
     a_file = (settings.files_max_megabytes * 2 + 1) * 1024 * 1024
     app.add_middleware(Guarded, settings=settings, larger=dict.fromkeys(definition.uploads, a_file))

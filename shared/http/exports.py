@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import xlsxwriter
 from fastapi.responses import StreamingResponse
+from starlette.types import Send
 
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -60,7 +61,23 @@ def csv_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence
                 buffer.truncate()
         yield buffer.getvalue().encode()
 
-    return StreamingResponse(parts(), media_type=CSV, headers=_attached(f"{name}.csv"))
+    return _Begun(parts(), media_type=CSV, headers=_attached(f"{name}.csv"))
+
+
+class _Begun(StreamingResponse):
+    """Begins once its first part is there: what cannot be read at all is refused instead of ending early as a 200."""
+
+    async def stream_response(self, send: Send) -> None:
+        rest = aiter(self.body_iterator)
+        first = await anext(rest, b"")
+
+        async def whole() -> AsyncIterator[str | bytes | memoryview]:
+            yield first
+            async for part in rest:
+                yield part
+
+        self.body_iterator = whole()
+        await super().stream_response(send)
 
 
 async def xlsx_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> StreamingResponse:

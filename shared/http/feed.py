@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Response
 
+from shared.http.examples import answers
 from shared.http.inputs import Sequence64
 from shared.http.policy import Allowed, May, NotYours, Serving
 from shared.messaging import feed
@@ -23,6 +24,22 @@ def _of_the_whole_network(reader: Allowed) -> None:
         raise NotYours("the feed is for programs of the whole network", roles=("service",))
 
 
+_ORGANIZATION = "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e01"
+_STATE = {
+    "specversion": "1.0", "id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e03",
+    "type": "org.cumulo.membership.organization.state.v1", "source": "/membership",
+    "subject": f"organization/{_ORGANIZATION}", "time": "2026-03-31T18:00:00.000000Z",
+    "datacontenttype": "application/json", "partitionkey": _ORGANIZATION, "version": "3",
+    "actor": "service:membership", "cause": "snapshot", "data": {"organization_id": _ORGANIZATION},
+}  # fmt: skip
+_FACT = _STATE | {
+    "type": "org.cumulo.membership.organization-registered.v1", "version": "1", "sequence": "2310",
+    "effective": "2026-03-31", "actor": "person:0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e02",
+    "cause": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e04",
+}  # fmt: skip
+_BATCH: dict[str, Any] = {"type": "array", "items": {"type": "object", "required": ["specversion", "id", "type"]}}
+
+
 class NoSuchState(NotFound):
     """The service keeps no state of this aggregate."""
 
@@ -31,7 +48,8 @@ def feed_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/feed`."""
     router = APIRouter(prefix=f"/{definition.name}/feed", tags=["feed"])
 
-    @router.get("", summary="Facts behind a sequence, as a CloudEvents batch", response_class=Response)
+    @router.get("", summary="Facts behind a sequence, as a CloudEvents batch", response_class=Response,
+                responses=answers([_FACT], feed.BATCH_TYPE, schema=_BATCH))  # fmt: skip
     async def facts(
         service: Serving, reader: Reader, after: Annotated[Sequence64, Query()] = 0, limit: Limit = 1000
     ) -> Response:
@@ -39,13 +57,15 @@ def feed_router(definition: Definition) -> APIRouter:
         async with service.database.connection() as connection:
             return _batch(await feed.facts_after(connection, after, limit))
 
-    @router.get("/barrier", summary="The last sequence behind which nothing is in flight")
+    @router.get("/barrier", summary="The last sequence behind which nothing is in flight",
+                responses=answers({"sequence": 2310}))  # fmt: skip
     async def barrier(service: Serving, reader: Reader) -> dict[str, int]:
         _of_the_whole_network(reader)
         async with service.database.connection() as connection:
             return {"sequence": await feed.barrier(connection)}
 
-    @router.get("/state/{aggregate}", summary="Current rows of an aggregate", response_class=Response)
+    @router.get("/state/{aggregate}", summary="Current rows of an aggregate", response_class=Response,
+                responses=answers([_STATE], feed.BATCH_TYPE, schema=_BATCH))  # fmt: skip
     async def states(
         aggregate: str, service: Serving, reader: Reader,
         after: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None, limit: Limit = 1000,

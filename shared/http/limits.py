@@ -4,6 +4,7 @@ An attempt is written before it is judged and committed by itself, so that one t
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import Request
 
@@ -13,6 +14,8 @@ from shared.refusal import Refusal
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('cumulo.attempt.' || $1, 0))"
 COUNT = "SELECT count(*), min(at) FROM attempt WHERE bucket = $1 AND at > $2"
 NOTE = "INSERT INTO attempt (bucket, at) VALUES ($1, $2)"
+MAY_REFUSE: dict[int | str, dict[str, Any]] = {429: {}}
+"""`responses` of a route that counts attempts."""
 
 
 class TooOften(Refusal):

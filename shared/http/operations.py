@@ -56,7 +56,8 @@ class OperationsState(BaseModel):
                     "reasons": {}, "outbox": 0, "oldest_seconds": 0.0,
                     "consumers": [
                         {"name": "events.access", "topics": ["membership.access.state"],
-                         "types": ["org.cumulo.membership.AccessState.v1"], "ready": True, "reason": None,
+                         "types": ["org.cumulo.membership.AccessState.v1"], "ready": False,
+                         "reason": "has not joined yet",
                          "lag": {"membership.access.state": 0}, "parked": 0}
                     ],
                     "parked": 0,
@@ -201,11 +202,11 @@ def operations_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/operations`."""
     router = APIRouter(prefix=f"/{definition.name}/operations", tags=["operations"])
 
-    @router.get("", summary="How the service does")
+    @router.get("", summary="How the service does", operation_id="read_operations")
     async def state(service: Serving, _reader: Reader) -> OperationsState:
         return await state_of(service)
 
-    @router.get("/lane", summary="The newest facts of the service on their way")
+    @router.get("/lane", summary="The newest facts of the service on their way", operation_id="list_facts_on_their_way")
     async def facts(
         service: Serving, _reader: Reader, after: Annotated[Sequence64, Query()] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_IDS)] = 20,
@@ -223,7 +224,7 @@ def operations_router(definition: Definition) -> APIRouter:
             service=service.name, facts=shown, last=max((one.sequence or 0 for one in found), default=after)
         )
 
-    @router.get("/received", summary="What the service did with these facts")
+    @router.get("/received", summary="What the service did with these facts", operation_id="list_receipts")
     async def received(
         service: Serving, _reader: Reader,
         id: Annotated[list[UUID], Query(min_length=1, max_length=MOST_IDS, description="ids of facts")],  # noqa: A002
@@ -237,7 +238,7 @@ def operations_router(definition: Definition) -> APIRouter:
             receipts=[ReceiptView(**asdict(one)) for one in found],
         )
 
-    @router.get("/parked", summary="Events that were set aside")
+    @router.get("/parked", summary="Events that were set aside", operation_id="list_parked")
     async def all_parked(
         service: Serving, _reader: Reader, after: Annotated[Sequence64, Query()] = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -251,25 +252,35 @@ def operations_router(definition: Definition) -> APIRouter:
             next=found[-1].number if len(found) == limit else None,
         )
 
-    @router.get("/parked/{number}", summary="One parked event as it came")
+    @router.get("/parked/{number}", summary="One parked event as it came", operation_id="read_parked")
     async def one_parked(service: Serving, _reader: RecordReader, number: Number) -> ParkedWithRecord:
         async with service.database.connection() as connection:
             event, item = await parked.parked_record(connection, number)
         return ParkedWithRecord(**asdict(event), record=parked.record_as_json(item))
 
-    @router.post("/parked/{number}/retry", summary="Apply a parked event's key again, in order")
+    @router.post(
+        "/parked/{number}/retry", summary="Apply a parked event's key again, in order", operation_id="retry_parked"
+    )
     async def retry(service: Serving, caller: Settler, number: Number) -> Outcome:
         return _outcome(await retry_parked(service, number, caller.actor))
 
-    @router.post("/parked/{number}/drop", summary="Give a parked event up, then apply what waited behind it")
+    @router.post(
+        "/parked/{number}/drop",
+        summary="Give a parked event up, then apply what waited behind it",
+        operation_id="drop_parked",
+    )
     async def drop(service: Serving, caller: Settler, number: Number, body: Why) -> Outcome:
         return _outcome(await drop_parked(service, number, caller.actor, body.reason))
 
-    @router.post("/parked/{number}/mend", summary="Replace what a parked event says, then apply its key")
+    @router.post(
+        "/parked/{number}/mend",
+        summary="Replace what a parked event says, then apply its key",
+        operation_id="mend_parked",
+    )
     async def mend(service: Serving, caller: Settler, number: Number, body: Mending) -> Outcome:
         return _outcome(await mend_parked(service, number, orjson.dumps(body.value), caller.actor, body.reason))
 
-    @router.get("/settled", summary="What was last done about parked events")
+    @router.get("/settled", summary="What was last done about parked events", operation_id="list_settled")
     async def settled(
         service: Serving, _reader: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 50
     ) -> list[SettledView]:

@@ -59,7 +59,7 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if wants_html(request):
             return refusal_page(request, error.status_code, str(error.detail))
-        return problem(error.status_code, f"http-{error.status_code}", str(error.detail))
+        return problem(error.status_code, f"http-{error.status_code}", str(error.detail), headers=error.headers)
 
     async def bad_value(_: Request, error: Exception) -> JSONResponse:
         return problem(422, "invalid-input", "a value cannot be stored as it was given")

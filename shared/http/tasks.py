@@ -14,6 +14,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.http.examples import answers
 from shared.http.identity import Viewer
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving, allowed
 from shared.http.streams import ASKS_EVERY, present_viewer
@@ -25,6 +26,9 @@ from shared.runtime.tasks import Known, NoSuchTask
 LOOKS_EVERY_SECONDS = 0.5
 SAYS_EVERY_SECONDS = 5.0
 RETRY_MILLISECONDS = 2000
+
+STREAM_EXAMPLE = 'retry: 2000\n\nid: task\nevent: task\ndata: {"state": "running", "done": 1200, "total": 2310}\n\n'
+NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "It has ended, and the listener knows"}}
 
 Owner = Annotated[Allowed, May("tasks.own")]
 Overseer = Annotated[Allowed, Sees("tasks.all")]
@@ -84,7 +88,7 @@ def tasks_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/tasks`."""
     router = APIRouter(prefix=f"/{definition.name}/tasks", tags=["tasks"])
 
-    @router.get("", summary="The caller's own tasks, newest first")
+    @router.get("", summary="The caller's own tasks, newest first", operation_id="list_tasks")
     async def own(
         service: Serving, caller: Owner, overseer: Overseer,
         before: Annotated[UUID | None, Query(description="only those begun before this one")] = None,
@@ -101,11 +105,13 @@ def tasks_router(definition: Definition) -> APIRouter:
             )
         return TaskPage(tasks=[_view(one) for one in found], next=found[-1].id if len(found) == limit else None)
 
-    @router.get("/{task_id}", summary="One task as it is now")
+    @router.get("/{task_id}", summary="One task as it is now", operation_id="read_task")
     async def one(service: Serving, caller: Owner, overseer: Overseer, task_id: UUID) -> TaskView:
         return _view(await seen_by(service, task_id, caller.actor, overseer))
 
-    @router.get("/{task_id}/stream", summary="One task as it moves", response_class=StreamingResponse)
+    @router.get("/{task_id}/stream", summary="One task as it moves", response_class=StreamingResponse,
+                operation_id="follow_task",
+                responses=answers(STREAM_EXAMPLE, "text/event-stream") | NOTHING_MORE)  # fmt: skip
     async def stream(
         request: Request, service: Serving, caller: Owner, overseer: Overseer, task_id: UUID,
         last: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
@@ -129,7 +135,8 @@ def tasks_router(definition: Definition) -> APIRouter:
         async with service.database.connection() as connection:
             return _view(await tasks.ask_to_stop(connection, task_id, caller.actor, now=service.clock()))
 
-    @router.post("/{task_id}/seen", status_code=204, summary="The caller has seen how their task ended")
+    @router.post("/{task_id}/seen", status_code=204, summary="The caller has seen how their task ended",
+                 operation_id="see_end_of_task")  # fmt: skip
     async def seen(service: Serving, caller: Owner, task_id: UUID) -> None:
         async with service.database.connection() as connection:
             task = await tasks.task_by_id(connection, task_id, now=service.clock())

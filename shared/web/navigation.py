@@ -46,6 +46,7 @@ ENTRIES: tuple[Entry, ...] = (
            "cluster_director"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
     _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer"),
+    _entry("api", mark("API"), "/api", "api", "developer", "operator"),
 )  # fmt: skip
 
 PAGES: dict[str, ServiceName | None] = {

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.events.members import views
 from shared.http.inputs import Day, Slug
@@ -22,8 +22,8 @@ class MemberView(BaseModel):
     organization_id: UUID
     cluster_id: UUID
     cluster: str | None
-    name: str | None
-    slug: str | None
+    name: Annotated[str | None, Field(examples=["Troquelados del Bravo"])]
+    slug: Annotated[str | None, Field(examples=["troquelados-del-bravo"])]
     type: str | None
     category: str
     standing: str

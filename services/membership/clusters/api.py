@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.membership.clusters import commands, store
 from services.membership.clusters.domain import Cluster, Language, NoSuchCluster
@@ -32,7 +32,7 @@ class NewCluster(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Line
+    name: Annotated[Line, Field(examples=["Automotriz de Nuevo León"])]
     slug: Slug
     state: Line
     country: Country = "MX"
@@ -57,7 +57,7 @@ class ClusterView(BaseModel):
     id: UUID
     network_id: UUID
     slug: str
-    name: str
+    name: Annotated[str, Field(examples=["Automotriz de Nuevo León"])]
     country: str
     state: str
     zone: str
@@ -102,7 +102,7 @@ async def cluster(service: Serving, response: Response, reader: Reader, cluster_
     return _view(rows[0])
 
 
-@router.post("/{cluster_id}/join", summary="The cluster joins the network")
+@router.post("/{cluster_id}/join", summary="The cluster joins the network", operation_id="join_network")
 async def join(
     request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:
@@ -114,7 +114,7 @@ async def join(
     return _view(changed)
 
 
-@router.post("/{cluster_id}/leave", summary="The cluster leaves the network")
+@router.post("/{cluster_id}/leave", summary="The cluster leaves the network", operation_id="leave_network")
 async def leave(
     request: Request, response: Response, caller: Manager, cluster_id: UUID, expected: ExpectedVersion, body: Move
 ) -> ClusterView:

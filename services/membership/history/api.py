@@ -41,7 +41,11 @@ class HistoryPage(BaseModel):
     next: int | None
 
 
-@router.get("/{aggregate}/{id}", summary="What was changed of an organisation, membership, cluster or account")
+@router.get(
+    "/{aggregate}/{id}",
+    summary="What was changed of an organisation, membership, cluster or account",
+    operation_id="read_history",
+)
 async def history(
     service: Serving, caller: Annotated[Allowed, May("history.read")], people: Annotated[Allowed, Sees("access.read")],
     programs: Annotated[Allowed, Sees("tokens.read")], aggregate: Aggregate, id: UUID,  # noqa: A002

@@ -99,7 +99,7 @@ async def _require(connection: Connection, caller: Allowed, membership_id: UUID)
         caller.require(cluster=found.cluster_id, organization=found.organization_id)
 
 
-@router.post("", status_code=201, summary="Apply for membership")
+@router.post("", status_code=201, summary="Apply for membership", operation_id="apply_for_membership")
 async def apply(
     request: Request,
     response: Response,

@@ -13,7 +13,7 @@ from services.membership.memberships import domain, store
 from services.membership.memberships.domain import AlreadyApplied, Decision, Membership, NoSuchMembership
 from services.membership.organizations import store as organizations
 from services.membership.recording import Logged, log_changes, records
-from shared.contracts.membership import Category
+from shared.contracts.membership import Category, Standing
 from shared.messaging.outbox import record
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
@@ -55,14 +55,14 @@ async def apply_for_membership(
         on=effective or day_in(found[0].zone, unit.now),
     )  # fmt: skip
     if present is not None:
-        return await _save(unit, decision, note)
+        return await _save(unit, decision, note, present.standing)
     try:
         await store.insert(unit.connection, [decision[0]])
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != _ONE_PER_PAIR:
             raise
         raise AlreadyApplied("its application came in just now", field="organization_id") from None
-    return await _record(unit, decision, note)
+    return await _record(unit, decision, note, None)
 
 
 async def approve_membership(
@@ -106,16 +106,17 @@ async def _step(
     if effective is None:
         [cluster] = await clusters.load(unit.connection, [locked[0].cluster_id])
         effective = day_in(cluster.zone, unit.now)
-    return await _save(unit, decide(locked[0], effective), note)
+    return await _save(unit, decide(locked[0], effective), note, locked[0].standing)
 
 
-async def _save(unit: Unit, decision: Decision, note: str | None) -> Membership:
+async def _save(unit: Unit, decision: Decision, note: str | None, before: Standing) -> Membership:
     await store.update(unit.connection, [decision[0]])
-    return await _record(unit, decision, note)
+    return await _record(unit, decision, note, before)
 
 
-async def _record(unit: Unit, decision: Decision, note: str | None) -> Membership:
+async def _record(unit: Unit, decision: Decision, note: str | None, before: Standing | None) -> Membership:
     membership, facts = decision
-    await log_changes(unit, [Logged("membership", membership.id, membership.version, note)])
+    step = {"standing": (before, membership.standing)}
+    await log_changes(unit, [Logged("membership", membership.id, membership.version, note, step)])
     await record(unit, records(membership.id, membership.version, facts, membership.published()))
     return membership

@@ -20,7 +20,7 @@ from services.membership.memberships.domain import NoSuchMembership
 from services.membership.organizations import store as organizations
 from services.membership.organizations import views as organization_views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
-from services.membership.words import CATEGORIES, FIELDS, POSITIONS, STANDINGS, TYPES
+from services.membership.words import CATEGORIES, LOGGED, POSITIONS, STANDINGS, TYPES
 from shared.http.edge import unit_of
 from shared.http.inputs import OptionalLine
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -218,7 +218,7 @@ def _axis(rows: list[Row], today: date, speak: Language) -> Axis | None:
 
 def _entry(line: Line, speak: Language) -> dict[str, Any]:
     changes = "; ".join(
-        f"{speak(FIELDS.get(name, name))}: {_said(name, old, speak)} → {_said(name, new, speak)}"
+        f"{speak(LOGGED.get(name, name))}: {_said(name, old, speak)} → {_said(name, new, speak)}"
         for name, (old, new) in line.fields.items()
     )
     kind = f"{speak(mark('membership'))}, {line.cluster}" if line.cluster else speak(mark("profile"))
@@ -231,6 +231,8 @@ def _said(name: str, value: Any, speak: Language) -> str:
         return "–"
     if name == "type":
         return speak(TYPES.get(value, value))
+    if name == "standing":
+        return speak(STANDINGS[value][0]) if value in STANDINGS else str(value)
     if isinstance(value, list):
         return ", ".join(speak(POSITIONS.get(one, str(one))) for one in value)
     return str(value)

@@ -84,7 +84,7 @@ class OrganizationView(BaseModel):
     """An organisation as it is answered; `warnings` stand only in the answer to what caused them."""
 
     id: UUID
-    slug: str
+    slug: Annotated[str, Field(examples=["troquelados-del-bravo"])]
     legal_name: str
     trade_name: str
     type: OrganizationType

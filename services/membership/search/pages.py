@@ -29,7 +29,7 @@ AT_MOST = 8
 @router.get("/search/suggestions", response_class=HTMLResponse)
 async def suggestions(
     request: Request, service: Serving, reader: Reader, memberships: Memberships, people: People,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
 ) -> Response:  # fmt: skip
     """Organisations, clusters, and people for who may see who has access; at most eight of each."""
     found: list[tuple[str, str, str]] = []

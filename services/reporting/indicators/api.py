@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 
 from services.reporting.indicators import domain, views
 from services.reporting.indicators.domain import Words
+from shared.http.examples import answers
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
 from shared.postgres.values import day_in
@@ -27,13 +28,38 @@ KnownOn = Annotated[
 Cluster = Annotated[UUID | None, Query(description="only this cluster")]
 
 
-@router.get("", summary="The catalogue of indicators")
+_MEMBERS = {
+    "name": {"es": "Membresías", "en": "Memberships"},
+    "definition": {"es": "Membresías en vigor ese día.", "en": "Memberships in force on that day."},
+    "unit": {"es": "membresías", "en": "memberships"},
+}
+_TIMES = {"as_of": "2026-03-31", "known_on": "2026-04-02T05:59:59Z"}
+_CATALOGUE = {"indicators": [{
+    "code": "members", **_MEMBERS, "dimensions": [{"code": "category", "name": {"es": "Categoría", "en": "Category"}}],
+}]}  # fmt: skip
+_FIGURE = {
+    "indicator": "members", **_MEMBERS, **_TIMES, "zone": "America/Mexico_City", "cluster": None, "by": ["category"],
+    "value": 612, "notes": [],
+    "rows": [{"category": "associate", "value": 612, "labels": {"category": {"es": "Asociada", "en": "Associate"}}}],
+}  # fmt: skip
+_FACTS = {
+    **_TIMES, "next": None,
+    "facts": [{
+        "id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e01", "type": "org.cumulo.membership.membership-activated.v1",
+        "membership_id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e02", "version": 3,
+        "organization_id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e03", "cluster_id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e04",
+        "category": "associate", "effective": "2026-01-15", "recorded": "2026-01-14T17:20:00Z",
+    }],
+}  # fmt: skip
+
+
+@router.get("", summary="The catalogue of indicators", responses=answers(_CATALOGUE))
 async def catalogue(reader: Reader) -> dict[str, Any]:
     """Codes, names, meanings, units and the dimensions by which each divides."""
     return {"indicators": [_entry(indicator) for indicator in domain.CATALOGUE.values()]}
 
 
-@router.get("/{indicator}", summary="One indicator, as of a day, as known on a day")
+@router.get("/{indicator}", summary="One indicator, as of a day, as known on a day", responses=answers(_FIGURE))
 async def figure(
     indicator: str, service: Serving, reader: Reader, as_of: AsOf = None, known_on: KnownOn = None,
     by: Annotated[list[str] | None, Query(description="up to two dimensions of the catalogue")] = None,
@@ -71,7 +97,8 @@ async def figure(
     }
 
 
-@router.get("/{indicator}/facts", summary="The facts behind a figure")
+@router.get("/{indicator}/facts", summary="The facts behind a figure", operation_id="read_facts_behind_figure",
+            responses=answers(_FACTS))  # fmt: skip
 async def facts(
     indicator: str, service: Serving, caller: Annotated[Allowed, May("indicators.facts")],
     as_of: AsOf = None, known_on: KnownOn = None,

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from services.reporting.indicators.commands import check_indicator
 from services.reporting.stream.commands import Broadcaster
 from services.reporting.stream.domain import Wanted
+from shared.http.examples import answers
 from shared.http.inputs import Sequence64
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
@@ -22,10 +23,12 @@ from shared.runtime.service import Service
 
 router = APIRouter(prefix="/reporting/stream", tags=["stream"], route_class=Route)
 
+EXAMPLE = 'id: 2310\nevent: figure\ndata: {"indicator": "members", "scope": "network", "value": 612}\n\n'
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-@router.get("", summary="Figures as they move", response_class=StreamingResponse)
+@router.get("", summary="Figures as they move", response_class=StreamingResponse,
+            operation_id="follow_figures", responses=answers(EXAMPLE, "text/event-stream"))  # fmt: skip
 async def stream(
     request: Request, service: Serving, reader: Annotated[Allowed, May("indicators.read")],
     indicator: Annotated[str | None, Query(max_length=60, description="only this indicator")] = None,

@@ -43,7 +43,8 @@ async def list_accounts(service: Serving, reader: Reader, after: After = None, l
     return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
 
-@router.post("/accounts", status_code=201, summary="Invite somebody, or prepare it for another to release")
+@router.post("/accounts", status_code=201, summary="Invite somebody, or prepare it for another to release",
+             operation_id="invite_somebody", responses={202: {"model": InvitationView}})  # fmt: skip
 async def invite(
     request: Request, response: Response, service: Serving, background: BackgroundTasks, caller: Preparing,
     releasing: MayRelease, body: Invitation,
@@ -59,10 +60,10 @@ async def invite(
     return InvitationView(account=account_view(made.account), prepared=None)
 
 
-@router.delete("/accounts/{account_id}/roles/{grant_id}", summary="Withdraw a role")
+@router.delete("/accounts/{account_id}/roles/{grant_id}", summary="Withdraw a role", operation_id="withdraw_role")
 async def withdraw(
     request: Request, service: Serving, caller: Withdrawing, account_id: UUID, grant_id: UUID,
-    note: Annotated[OptionalLine, Query(max_length=300)] = None,
+    note: Annotated[OptionalLine, Query()] = None,
 ) -> AccountView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
         today = day_in(service.settings.network_zone, unit.now)
@@ -80,7 +81,8 @@ async def list_prepared(
     return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
 
-@router.post("/prepared/{prepared_id}/release", summary="Release what another prepared")
+@router.post("/prepared/{prepared_id}/release", summary="Release what another prepared",
+             operation_id="release_prepared")  # fmt: skip
 async def release(
     request: Request, service: Serving, background: BackgroundTasks, caller: Releasing, prepared_id: UUID
 ) -> AccountView:
@@ -91,7 +93,8 @@ async def release(
     return account_view(invited.account)
 
 
-@router.post("/prepared/{prepared_id}/drop", status_code=204, summary="Give up what was prepared")
+@router.post("/prepared/{prepared_id}/drop", status_code=204, summary="Give up what was prepared",
+             operation_id="drop_prepared")  # fmt: skip
 async def drop(request: Request, caller: Preparing, prepared_id: UUID) -> None:
     async with unit_of(request, caller.actor) as unit:
         await inviting.drop(unit, caller, prepared_id)

@@ -2,7 +2,7 @@
 
 import hmac
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Cookie, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -26,6 +26,7 @@ from services.membership.access.commands import accounts, letters, sign_in
 from services.membership.access.commands import provider as providers
 from shared.http import limits, provider
 from shared.http.edge import unit_of
+from shared.http.examples import answers
 from shared.http.identity import COOKIE, session_of
 from shared.http.policy import Serving, Viewing, check_not_from_elsewhere
 from shared.http.routes import Route
@@ -36,11 +37,18 @@ router = APIRouter(prefix="/membership", tags=["access"], route_class=Route)
 Agent = Annotated[str, Header(alias="User-Agent", max_length=1000)]
 
 
+CARDS = [{"account_id": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e02", "name": "Mariana Solís", "card": "coordinator"}]
+KEYS = {"keys": [{
+    "kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "use": "sig", "kid": "0199d3b0-5f6e-7a10-9c1b-2f9a6c1f7e05",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}]}  # fmt: skip
 VISIT_PATH = "/membership/sign-in/provider"
 VISIT_COOKIE = "cumulo_visit"
+MAY_FAIL: dict[int | str, dict[str, Any]] = {401: {}, 403: {}, 404: {}}
+"""What a visit to the provider may end in besides; openapi.describe says what each means."""
 
 
-@router.post("/sign-in", status_code=202, summary="Ask for a one-time link by mail")
+@router.post("/sign-in", status_code=202, summary="Ask for a one-time link by mail", responses=limits.MAY_REFUSE)
 async def ask_for_link(request: Request, service: Serving, background: BackgroundTasks, body: WantsLink) -> None:
     """The answer is the same whether the address is known or not."""
     check_not_from_elsewhere(request)
@@ -51,7 +59,7 @@ async def ask_for_link(request: Request, service: Serving, background: Backgroun
     background.add_task(mailing.send_later, service, make)
 
 
-@router.post("/sign-in/link", summary="Sign in with a one-time link")
+@router.post("/sign-in/link", summary="Sign in with a one-time link", responses={401: {}})
 async def use_link(request: Request, response: Response, body: UsesLink, agent: Agent = "") -> Opened:
     check_not_from_elsewhere(request)
     async with unit_of(request, "sign-in") as unit:
@@ -59,7 +67,12 @@ async def use_link(request: Request, response: Response, body: UsesLink, agent: 
     return _opened(request, response, opened)
 
 
-@router.get("/sign-in/cards", summary="Demo people of a local stack, empty elsewhere")
+@router.get(
+    "/sign-in/cards",
+    summary="Demo people of a local stack, empty elsewhere",
+    operation_id="list_cards",
+    responses=answers(CARDS),
+)
 async def cards(service: Serving) -> list[dict[str, str]]:
     if not service.settings.demo:
         return []
@@ -78,7 +91,8 @@ async def use_card(request: Request, response: Response, service: Serving, body:
     return _opened(request, response, opened)
 
 
-@router.get("/sign-in/provider", status_code=303, summary="Sign in with the OpenID Connect provider")
+@router.get("/sign-in/provider", status_code=303, summary="Sign in with the OpenID Connect provider",
+            responses=MAY_FAIL)  # fmt: skip
 async def visit_provider(
     request: Request,
     service: Serving,
@@ -94,7 +108,8 @@ async def visit_provider(
     return answer
 
 
-@router.get("/sign-in/provider/return", status_code=303, summary="Come back from the provider")
+@router.get("/sign-in/provider/return", status_code=303, summary="Come back from the provider",
+            responses=MAY_FAIL)  # fmt: skip
 async def return_from_provider(
     request: Request, service: Serving, state: Annotated[str, Query(max_length=200)],
     code: Annotated[str | None, Query(max_length=4000)] = None, agent: Agent = "",
@@ -148,7 +163,7 @@ async def me(viewer: Viewing) -> Me:
     )  # fmt: skip
 
 
-@router.patch("/me", summary="Change how I am called or my language")
+@router.patch("/me", summary="Change how I am called or my language", responses={404: {}})
 async def change_me(request: Request, viewer: Viewing, body: Profile) -> AccountView:
     if viewer.subject is None or viewer.kind != "person":
         raise domain.NoSuchAccount("only people have a profile")
@@ -157,7 +172,7 @@ async def change_me(request: Request, viewer: Viewing, body: Profile) -> Account
     return account_view(changed)
 
 
-@router.get("/me/sessions", summary="Where I am signed in")
+@router.get("/me/sessions", summary="Where I am signed in", operation_id="list_sessions")
 async def sessions(service: Serving, viewer: Viewing) -> list[SessionView]:
     if viewer.subject is None:
         return []
@@ -172,7 +187,8 @@ async def sessions(service: Serving, viewer: Viewing) -> list[SessionView]:
     ]  # fmt: skip
 
 
-@router.post("/me/renew", status_code=204, summary="Renew the session's cookie while its sign-in lives")
+@router.post("/me/renew", status_code=204, summary="Renew the session's cookie while its sign-in lives",
+             operation_id="renew_session", responses={401: {}})  # fmt: skip
 async def renew(
     request: Request, response: Response, service: Serving, cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None
 ) -> None:
@@ -183,7 +199,8 @@ async def renew(
     set_session(request, response, renewed.token, renewed.session.until)
 
 
-@router.get("/keys", summary="The public keys that verify tokens, as a JSON Web Key Set")
+@router.get("/keys", summary="The public keys that verify tokens, as a JSON Web Key Set",
+            operation_id="read_public_keys", responses=answers(KEYS))  # fmt: skip
 async def public_keys(service: Serving, response: Response) -> dict[str, list[dict[str, str]]]:
     async with service.database.connection() as connection:
         found = await store.keys(connection, service.clock())

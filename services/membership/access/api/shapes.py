@@ -1,10 +1,10 @@
 """What the routes of access take and answer."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.membership.access.commands import giving, prepared
 from services.membership.access.domain import Account
@@ -110,7 +110,7 @@ class TokenView(BaseModel):
     """A program's token, without the token: it is shown once, when it is made."""
 
     id: UUID
-    name: str
+    name: Annotated[str, Field(examples=["Accounting of the network"])]
     services: list[str] | None
     until: datetime | None
     ended: bool
@@ -147,7 +147,7 @@ class WantsToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Line
+    name: Annotated[Line, Field(examples=["Accounting of the network"])]
     role: giving.TokenRole = "service"
     cluster_id: UUID | None = None
     services: list[ServiceName] | None = None

@@ -34,7 +34,8 @@ async def list_tokens(
     return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
 
-@router.post("/tokens", status_code=201, summary="Make a token for a program; it is shown once")
+@router.post("/tokens", status_code=201, summary="Make a token for a program; it is shown once",
+             responses=limits.MAY_REFUSE)  # fmt: skip
 async def make_token(request: Request, service: Serving, caller: TokenMaker, body: WantsToken) -> NewToken:
     async with service.database.connection() as connection:
         await limits.allow(connection, f"tokens of {caller.actor}", 30, timedelta(hours=1), now=service.clock())

@@ -69,7 +69,7 @@ class Asked:
 
 def _asked(
     request: Request,
-    q: Annotated[OptionalLine, Query(max_length=300)] = None,
+    q: Annotated[OptionalLine, Query()] = None,
     cluster: Annotated[str | None, Query(pattern=r"^[a-z0-9-]{0,60}$")] = None,
     type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
     position: Annotated[ChainPosition | None, Query()] = None,
