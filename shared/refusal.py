@@ -8,11 +8,17 @@ import re
 from typing import Any, ClassVar
 
 
+class Word(str):
+    """A value of a refusal that is itself a word of a fixed list (a role, a standing): it is translated with it."""
+
+
 class Refusal(Exception):
     """Root of all named refusals. Subclasses are sentence fragments (`CompanyAlreadyMember`).
 
     `status` is the HTTP status it becomes: 422 for what is wrong in itself, 409 for a conflict with the
     present state, 404 for what does not exist. `field` names the input it is about, when it is about one.
+    The template is English and holds its values as `{name}`; the catalogues know it by these words
+    (`locale/problems.es.po`), so it is never put together from parts.
     """
 
     status: ClassVar[int] = 422

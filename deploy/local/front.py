@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from shared.http.problems import problem
+from shared.http.problems import refuse
 from shared.runtime.service import Service
 from shared.web.navigation import PAGES
 
@@ -55,9 +55,10 @@ class Front:
             return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
         if path != "/services":
             known = ", ".join(self.applications)
-            return problem(
-                404, "http-404", f"there is no page {path!r}, and no service of that name; there are {known}"
-            )
+            return refuse(
+                request, 404, "http-404", "there is no page {path!r}, and no service of that name; there are {known}",
+                path=path, known=known,
+            )  # fmt: skip
         places = {name: {"openapi": f"/{name}/openapi.json", "ready": f"/{name}/ready", "metrics": f"/{name}/metrics"}
                   for name in self.applications}  # fmt: skip
         return JSONResponse({"name": "Cumulo", "ready": "/ready", "services": places})

@@ -26,7 +26,12 @@ class ChangedMeanwhile(Refusal):
 def still_at(version: int, expected: int | None) -> None:
     """Raises `ChangedMeanwhile` when the caller decided on another version than the present one."""
     if expected is not None and version != expected:
-        raise ChangedMeanwhile(f"it was changed meanwhile: version {version}, not {expected}", field="If-Match")
+        raise ChangedMeanwhile(
+            "it was changed meanwhile: version {version}, not {expected}",
+            version=version,
+            expected=expected,
+            field="If-Match",
+        )
 
 
 def is_far_ahead(day: date, today: date) -> bool:

@@ -116,8 +116,8 @@ async def import_members(
     async with database.connection() as connection:
         found = await clusters.by_slug(connection, cluster)
     if found is None:
-        raise NoSuchCluster(f"cluster: there is no cluster {cluster!r}; `cumulo cluster list` shows them",
-                            field="cluster")  # fmt: skip
+        raise NoSuchCluster("cluster: there is no cluster {cluster!r}; `cumulo cluster list` shows them",
+                            cluster=cluster, field="cluster")  # fmt: skip
     result = ImportResult(cluster, dry_run)
     now = Circumstances(found, day_in(found.zone, clock()), announce)
 
@@ -152,7 +152,7 @@ async def import_members(
             finally:  # broken off, a thread still reads the table, which closes behind this
                 await asyncio.gather(reading, return_exceptions=True)
     if not result.rows:  # or every member would seem to have left
-        raise spreadsheets.EmptyFile(f"the file has no rows below its headers in row {columns.row}")
+        raise spreadsheets.EmptyFile("the file has no rows below its headers in row {row}", row=columns.row)
     async with database.connection() as connection:
         result.absent = await views.absent_from(connection, found.id, known.named_ids())
     return result

@@ -63,13 +63,15 @@ def state_code(country: str, text: str) -> str:
         plain = sort_key(written)
         code = _BY_NAME.get(plain.removeprefix("mx ")) or _BY_NAME.get(plain)
         if code is None:
-            raise UnknownState(f"state: {written!r} is not a state of Mexico (name or code, e.g. Jalisco or JAL)",
-                               field="state")  # fmt: skip
+            raise UnknownState("state: {written!r} is not a state of Mexico (name or code, e.g. Jalisco or JAL)",
+                               written=written, field="state")  # fmt: skip
         return code
     code = written.upper().removeprefix(f"{country}-")
     if not _CODE.match(code):
         raise UnknownState(
-            f"state: {written!r} is not a code of ISO 3166-2 for {country} (one to three letters or digits)",
+            "state: {written!r} is not a code of ISO 3166-2 for {country} (one to three letters or digits)",
+            written=written,
+            country=country,
             field="state",
         )
     return code

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 import orjson
 
 from services.membership import xlsx_rows
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Word
 
 Row = tuple[int, list[str]]
 """The number that the reader's program shows, and the cells."""
@@ -116,13 +116,15 @@ def read(content: bytes, limits: Limits) -> Table:
         raise NotATable("this is an old Excel file (.xls); save it as .xlsx or CSV")
     for magic, what in _MAGIC:
         if content.startswith(magic) and (magic != b"BM" or b"\x00" in content[:64]):
-            raise NotATable(f"this is {what}, not a spreadsheet")
+            raise NotATable("this is {what}, not a spreadsheet", what=Word(what))
     return _csv(content, limits)
 
 
 def too_large(size: int, limits: Limits) -> FileTooLarge:
     """The refusal of a file of that many bytes."""
-    return FileTooLarge(f"the file has {size / 1024 / 1024:.1f} MB; at most {limits.megabytes} MB are read")
+    return FileTooLarge(
+        "the file has {size:.1f} MB; at most {most} MB are read", size=size / 1024 / 1024, most=limits.megabytes
+    )
 
 
 # --- CSV -----------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[Row]:
             if any(cells):
                 yield number, cells
     except csv.Error as error:
-        raise NotATable(f"behind row {number} the file is broken: {error}") from None
+        raise NotATable("behind row {number} the file is broken: {why}", number=number, why=error) from None
 
 
 def _check_quotes(record: str, delimiter: str, number: int) -> None:
@@ -233,11 +235,11 @@ def _check_quotes(record: str, delimiter: str, number: int) -> None:
 
 
 def _left_open(number: int, why: str) -> NotATable:
-    return NotATable(f"row {number}: {why}; is a quotation mark left open?")
+    return NotATable("row {number}: {why}; is a quotation mark left open?", number=number, why=Word(why))
 
 
 def _too_many(limits: Limits) -> FileTooLarge:
-    return FileTooLarge(f"the sheet has more than {limits.rows:,} rows; divide it")
+    return FileTooLarge("the sheet has more than {rows:,} rows; divide it", rows=limits.rows)
 
 
 # --- XLSX ----------------------------------------------------------------------------------------
@@ -268,7 +270,7 @@ def _child_refused(code: int, said: str, limits: Limits) -> FileRefused:
     if code == xlsx_rows.TOO_MANY_ROWS:
         return _too_many(limits)
     if code == xlsx_rows.UNREADABLE:
-        return NotATable(f"the workbook is damaged: {said.strip()[:200]}")
+        return NotATable("the workbook is damaged: {why}", why=said.strip()[:200])
     return FileTooLarge("the workbook describes a table too large to read; delete what is far outside of the list")
 
 
@@ -283,7 +285,7 @@ def _check_zip(content: bytes, megabytes: int) -> None:
         raise NotATable("this is a ZIP file but no Excel workbook (.xlsx)")
     if any(part.flag_bits & 1 for part in parts):
         raise EncryptedFile("the workbook is protected with a password; save it without one")
-    bomb = ZipBomb(f"the workbook unpacks to more than {megabytes} MB and was not read")
+    bomb = ZipBomb("the workbook unpacks to more than {megabytes} MB and was not read", megabytes=megabytes)
     if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > allowed:
         raise bomb
     left = allowed

@@ -33,7 +33,7 @@ def _source(
     async def rows(connection: Connection, after: str | None, limit: int) -> list[Record]:
         behind = _uuid(after) if after else None
         if after and behind is None:
-            raise MalformedCursor(f"after: {after!r} is not an id", field="after")
+            raise MalformedCursor("after: {after!r} is not an id", after=after, field="after")
         return [record(row) for row in await page(connection, behind, limit)]
 
     async def locked(connection: Connection, keys: Sequence[str]) -> list[Record]:

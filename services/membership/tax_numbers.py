@@ -18,7 +18,7 @@ import stdnum.us.ein
 import stdnum.za.tin
 from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidLength, ValidationError
 
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Word
 
 GENERIC_RFC = frozenset({"XAXX010101000", "XEXX010101000"})
 """SAT: sales to the public and to foreigners without RFC (Anexo 20 of the Resolución Miscelánea Fiscal)."""
@@ -62,7 +62,9 @@ def tax_number(country: str, text: str) -> TaxNumber:
     compact = _SEPARATORS.sub("", text).upper()
     if country not in _KINDS:
         if not _FREE.match(compact):
-            raise MalformedTaxNumber(f"tax number: {text!r} is not 4 to 20 letters and digits", field="tax_number")
+            raise MalformedTaxNumber(
+                "tax number: {text!r} is not 4 to 20 letters and digits", text=text, field="tax_number"
+            )
         return TaxNumber(compact)
     name, rule = _KINDS[country]
     try:
@@ -71,31 +73,42 @@ def tax_number(country: str, text: str) -> TaxNumber:
         number = _SEPARATORS.sub("", rule.compact(text))
         return TaxNumber(number, (f"tax number: the check digit of the {name} {number} does not fit",))
     except ValidationError as error:
-        raise MalformedTaxNumber(f"tax number: {text!r} is not a {name}: {_why(error)}", field="tax_number") from None
+        raise MalformedTaxNumber(
+            "tax number: {text!r} is not a {name}: {why}",
+            text=text,
+            name=name,
+            why=Word(_why(error)),
+            field="tax_number",
+        ) from None
 
 
 def _rfc(text: str) -> TaxNumber:
     compact = _SEPARATORS.sub("", text).upper()
     if compact in GENERIC_RFC:
         raise GenericTaxNumber(
-            f"tax number: {compact} is the generic RFC and names nobody; leave it empty when it is not known",
+            "tax number: {compact} is the generic RFC and names nobody; leave it empty when it is not known",
+            compact=compact,
             field="tax_number",
         )
     if len(compact) not in (12, 13):
         raise MalformedTaxNumber(
-            f"tax number: {text!r} has {len(compact)} characters; an RFC has 12 (company) or 13 (person)",
+            "tax number: {text!r} has {length} characters; an RFC has 12 (company) or 13 (person)",
+            text=text,
+            length=len(compact),
             field="tax_number",
         )
     if not _RFC.match(compact):
-        raise MalformedTaxNumber(f"tax number: {text!r} is not an RFC: letters, a date yymmdd and three more",
-                                 field="tax_number")  # fmt: skip
+        raise MalformedTaxNumber("tax number: {text!r} is not an RFC: letters, a date yymmdd and three more",
+                                 text=text, field="tax_number")  # fmt: skip
     try:  # what its form leaves open: whether the date exists, and a person's four letters
         date(2000 + int(compact[-9:-7]), int(compact[-7:-5]), int(compact[-5:-3]))
         if len(compact) == 13:
             stdnum.mx.rfc.validate(compact)
     except ValueError as error:
         why = _why(error) if isinstance(error, ValidationError) else "no such date yymmdd"
-        raise MalformedTaxNumber(f"tax number: {text!r} is not an RFC: {why}", field="tax_number") from None
+        raise MalformedTaxNumber(
+            "tax number: {text!r} is not an RFC: {why}", text=text, why=Word(why), field="tax_number"
+        ) from None
     if compact[-1] != stdnum.mx.rfc.calc_check_digit(compact[:-1]):
         return TaxNumber(
             compact,

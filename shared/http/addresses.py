@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from yarl import URL
 
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Word
 from shared.runtime.settings import Settings
 
 MAX_LENGTH = 2048
@@ -82,7 +82,9 @@ def judge(address: str, allow: Allowed, *, host: str) -> None:
     if any(found in network for network in allow if network.version == found.version):
         return
     if kind := kind_of(found):
-        raise AddressNotAllowed(f"{host} leads to an address that is not called ({kind})", field="url")
+        raise AddressNotAllowed(
+            "{host} leads to an address that is not called ({kind})", host=host, kind=Word(kind), field="url"
+        )
 
 
 def allowed_url(url: str, settings: Settings) -> URL:
@@ -92,7 +94,7 @@ def allowed_url(url: str, settings: Settings) -> URL:
     `SchemeNotAllowed`, `PortNotAllowed`, `CredentialsInAddress`, `AddressNotAllowed`, all of the field `url`.
     """
     if len(url) > MAX_LENGTH:
-        raise NotAnAddress(f"an address has at most {MAX_LENGTH} characters", field="url")
+        raise NotAnAddress("an address has at most {most} characters", most=MAX_LENGTH, field="url")
     if not url.isprintable() or any(char in ' \\"<>' for char in url):
         raise NotAnAddress("an address has no blanks, backslashes or control characters", field="url")
     authority = found[1] if (found := _AUTHORITY.match(url)) else ""
@@ -102,14 +104,14 @@ def allowed_url(url: str, settings: Settings) -> URL:
         parsed = URL(url)
         host, port = (parsed.raw_host or "").lower(), parsed.port
     except ValueError as error:
-        raise NotAnAddress(f"this is no address of the web: {error}", field="url") from None
+        raise NotAnAddress("this is no address of the web: {why}", why=error, field="url") from None
     if parsed.scheme not in ("http", "https") or not host:
         raise SchemeNotAllowed("an address begins with https:// and a host", field="url")
     if parsed.scheme == "http" and not settings.outgoing_http:
         raise SchemeNotAllowed("an address begins with https://", field="url")
     if port not in settings.outgoing_ports:
         ports = ", ".join(str(each) for each in settings.outgoing_ports)
-        raise PortNotAllowed(f"port {port} is not called; those that are: {ports}", field="url")
+        raise PortNotAllowed("port {port} is not called; those that are: {ports}", port=port, ports=ports, field="url")
     if "[" in authority and ":" not in host:
         raise NotAnAddress("between brackets stands an IPv6 address", field="url")
     _judge_host(host, settings.outgoing_allow)
@@ -121,11 +123,13 @@ def _judge_host(host: str, allow: Allowed) -> None:
         try:
             literal = ipaddress.ip_address(host)
         except ValueError:  # 2130706433, 0x7f.1, 0177.0.0.1, 127.1 and the like: every program reads them differently
-            raise NotAnAddress(f"{host} is neither a name nor an address in its usual form", field="url") from None
+            raise NotAnAddress(
+                "{host} is neither a name nor an address in its usual form", host=host, field="url"
+            ) from None
         if isinstance(literal, IPv6Address) and literal.scope_id:
-            raise AddressNotAllowed(f"{host} is an address of one network card", field="url")
+            raise AddressNotAllowed("{host} is an address of one network card", host=host, field="url")
         judge(host, allow, host=host)
     elif not _NAME.fullmatch(host):
-        raise NotAnAddress(f"{host[:80]} is not the name of a host", field="url")
+        raise NotAnAddress("{host} is not the name of a host", host=host[:80], field="url")
     elif host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
         judge("127.0.0.1", allow, host=host)

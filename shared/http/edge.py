@@ -171,7 +171,7 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
         docs_url=None,  # its pages load scripts from a CDN
         redoc_url=None,
     )
-    problems.install(app)
+    problems.install(app, definition.name)
     app.include_router(_operations(definition.name))
     app.include_router(feed_router(definition))
     app.include_router(operations_router(definition))

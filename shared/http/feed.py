@@ -74,7 +74,13 @@ def feed_router(definition: Definition) -> APIRouter:
         source = definition.states.get(f"{definition.name}.{aggregate}.state")
         if source is None:
             known = ", ".join(topic.split(".")[1] for topic in definition.states) or "none"
-            raise NoSuchState(f"{definition.name} keeps no state of {aggregate!r}; it has: {known}", field="aggregate")
+            raise NoSuchState(
+                "{service} keeps no state of {aggregate!r}; it has: {known}",
+                service=definition.name,
+                aggregate=aggregate,
+                known=known,
+                field="aggregate",
+            )
         async with service.database.connection() as connection:
             now = service.clock().isoformat().replace("+00:00", "Z")
             return _batch(await feed.states_after(connection, source, after, limit, now=now))

@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.problems import problem
+from shared.http.problems import refuse
 from shared.runtime.settings import Settings
 
 HEADERS = {
@@ -75,13 +76,19 @@ class Guarded:
         except _TooLarge:
             if began:
                 raise
-            reason = f"the body is larger than {limit // 1024} kB; nothing was changed"
-            await problem(413, "too-large", reason)(scope, receive, dressed)
+            told = refuse(
+                Request(scope), 413, "too-large", "the body is larger than {most} kB; nothing was changed",
+                most=limit // 1024,
+            )  # fmt: skip
+            await told(scope, receive, dressed)
         except TimeoutError:
             if began or not deadline.expired():
                 raise
-            reason = f"this took longer than {seconds:g} seconds and was broken off; nothing was changed"
-            await problem(503, "took-too-long", reason)(scope, receive, dressed)
+            told = refuse(
+                Request(scope), 503, "took-too-long",
+                "this took longer than {seconds:g} seconds and was broken off; nothing was changed", seconds=seconds,
+            )  # fmt: skip
+            await told(scope, receive, dressed)
 
     def _limit(self, path: str) -> int:
         fitting = [limit for prefix, limit in self._larger.items() if path.startswith(prefix)]

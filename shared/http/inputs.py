@@ -12,14 +12,23 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 
+class Unfit(ValueError):
+    """What a validator says no with: a template and its values, as a refusal has them, to be told in any language."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.template = template
+        self.values = values
+        super().__init__(template.format(**values) if values else template)
+
+
 def _storable(text: str) -> str:
     for char in text:
         if char == "\x00":
-            raise ValueError("has a NUL character")
+            raise Unfit("has a NUL character")
         if "\ud800" <= char <= "\udfff":
-            raise ValueError("has half of a surrogate pair")
+            raise Unfit("has half of a surrogate pair")
         if unicodedata.category(char) == "Cc" and char not in "\n\t":
-            raise ValueError("has a control character")
+            raise Unfit("has a control character")
     return text
 
 
@@ -46,7 +55,7 @@ _MAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]+\.[^\s@<>
 
 def _address(text: str) -> str:
     if not _MAIL.fullmatch(text):
-        raise ValueError("is not a mail address")
+        raise Unfit("is not a mail address")
     return text
 
 
@@ -69,7 +78,7 @@ Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=17, decimal_pl
 
 def _sensible(day: date) -> date:
     if not date(1900, 1, 1) <= day <= date(2199, 12, 31):
-        raise ValueError("is not between 1900 and 2199")
+        raise Unfit("is not between 1900 and 2199")
     return day
 
 

@@ -80,7 +80,7 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON. Raises `AnswerUnreadable`."""
         if self.cut:
-            raise AnswerUnreadable(f"the answer is longer than {len(self.body)} bytes")
+            raise AnswerUnreadable("the answer is longer than {limit} bytes", limit=len(self.body))
         try:
             return jsonlib.loads(self.body)
         except (ValueError, RecursionError) as error:
@@ -134,7 +134,9 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             said = str(error) or "it took too long"
             raise NoAnswer(f"{target.host} did not answer: {said[:200]}") from error
-        raise TooManyRedirects(f"{url[:200]} was sent on more than {MAX_REDIRECTS} times", field="url")
+        raise TooManyRedirects(
+            "{url} was sent on more than {most} times", url=url[:200], most=MAX_REDIRECTS, field="url"
+        )
 
     async def _hop(
         self, method: str, target: URL, body: bytes | None, headers: Mapping[str, str]
@@ -146,7 +148,7 @@ class Client:
             if location is not None:
                 return Answer(response.status, told, b"", False, str(target)), self._onto(target, location)
             if told.get("content-encoding", "identity").lower() not in ("", "identity"):
-                raise AnswerUnreadable(f"{target.host} answered compressed, though it was asked not to")
+                raise AnswerUnreadable("{host} answered compressed, though it was asked not to", host=target.host)
             limit = self._settings.outgoing_max_kilobytes * 1024
             read = bytearray()
             while len(read) <= limit and (piece := await response.content.read(min(65_536, limit + 1 - len(read)))):
@@ -157,9 +159,9 @@ class Client:
         try:
             onto = allowed_url(str(target.join(URL(location))), self._settings)
         except ValueError as error:
-            raise NotAnAddress(f"{target.host} sent the call to what is no address", field="url") from error
+            raise NotAnAddress("{host} sent the call to what is no address", host=target.host, field="url") from error
         if target.scheme == "https" and onto.scheme != "https":
-            raise RedirectNotAllowed(f"{target.host} sent the call on without TLS", field="url")
+            raise RedirectNotAllowed("{host} sent the call on without TLS", host=target.host, field="url")
         return onto
 
 
@@ -174,7 +176,10 @@ def _onward(
         return method, body, headers
     if body is not None:
         raise RedirectNotAllowed(
-            f"{target.host} sent a call with content on to {onto.host}; name the final address instead", field="url"
+            "{host} sent a call with content on to {onto}; name the final address instead",
+            host=target.host,
+            onto=onto.host,
+            field="url",
         )
     return method, body, {name: value for name, value in headers.items() if name.lower() in _CARRIED}
 

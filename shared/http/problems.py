@@ -1,11 +1,12 @@
 """Answers to what goes wrong over HTTP: RFC 9457 problem details with a stable `type`, the field and the reason.
 
-Bad input never becomes a 500: the driver's own complaints about values are problems of the request,
-an unreachable database is 503, and only a fault of the program is 500, logged with its trace.
+Bad input never becomes a 500, and only a fault of the program does. Whoever asks reads it in their language: a
+browser as a page, a program as a document; `type` and the names of fields are the same in all of them.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
@@ -17,7 +18,12 @@ from starlette.exceptions import HTTPException
 from shared.postgres.pool import BAD_VALUE
 from shared.refusal import Refusal
 
+if TYPE_CHECKING:
+    from shared.web.language import Language
+
 MEDIA_TYPE = "application/problem+json"
+VARY = "Accept-Language, Cookie"
+"""What the language of a problem depends on: the header, and by the cookie the person's own or the page's switch."""
 
 
 def problem(
@@ -31,53 +37,97 @@ def problem(
     return JSONResponse(body, status, media_type=MEDIA_TYPE, headers=told)
 
 
-def install(app: FastAPI) -> None:
-    """Registers the handlers on a service's application. Browsers get pages, programs get documents."""
+def reader_of(request: Request) -> "Language":
+    """The language in which a problem is told, with the words of this service: as pages, but English for programs
+    that name none."""
+    from shared.web.errors import wants_html
+    from shared.web.shell import pages_of
+
+    application = request.scope.get("app")
+    package = getattr(application.state, "package", None) if application is not None else None
+    pages = pages_of(package or "shared.web")
+    return pages.language(request, getattr(request.state, "viewer", None), "es" if wants_html(request) else "en")
+
+
+def refuse(request: Request, status: int, code: str, template: str, **values: Any) -> Response:
+    """A problem that no refusal stands for, from a template with its values."""
+    from shared.web.refusals import told
+
+    said = reader_of(request)
+    return _answer(request, said, status, code, told(said, template, values))
+
+
+def _answer(
+    request: Request, said: "Language", status: int, code: str, title: str, *,
+    headers: Mapping[str, str] | None = None, **members: Any,
+) -> Response:  # fmt: skip
     from shared.web.errors import refusal_page, wants_html
+
+    spoken = {"Content-Language": said.code}
+    if wants_html(request):
+        page = refusal_page(request, status, title, roles=members.get("roles", ()))
+        page.headers.update({**(headers or {}), **spoken})
+        return page
+    return problem(status, code, title, headers={**(headers or {}), **spoken, "Vary": VARY}, **members)
+
+
+def _phrase(said: "Language", error: HTTPException) -> str:
+    """What an error of the framework says; when it has no translation, the name of its status has."""
+    detail = str(error.detail)
+    text = said(detail)
+    return text if text != detail or said.code == "en" else said(HTTPStatus(error.status_code).phrase)
+
+
+def install(app: FastAPI, name: str) -> None:
+    """Registers the handlers on the application of the service of that name."""
+    from shared.web import refusals
+
+    app.state.package = f"services.{name}"  # where its words are: `<package>/locale`
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        if wants_html(request):
-            return refusal_page(request, error.status, error.reason, roles=error.members.get("roles", ()))
+        said = reader_of(request)
         field = {"field": error.field} if error.field else {}
-        return problem(error.status, error.code, error.reason, headers=error.headers, **field, **error.members)
+        return _answer(
+            request, said, error.status, error.code, refusals.reason(said, error),
+            headers=error.headers, **field, **error.members,
+        )  # fmt: skip
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
+        said = reader_of(request)
         errors = [
-            {"field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), "reason": item["msg"]}
+            {
+                "field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+                "reason": refusals.unfit(said, item),
+            }
             for item in error.errors()
         ]
         first = errors[0]
-        if wants_html(request):
-            return refusal_page(request, 422, f"{first['field']}: {first['reason']}")
-        return problem(
-            422, "invalid-input", f"{first['field']}: {first['reason']}", field=first["field"], errors=errors
-        )
+        title = f"{first['field']}: {first['reason']}"
+        return _answer(request, said, 422, "invalid-input", title, field=first["field"], errors=errors)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if wants_html(request):
-            return refusal_page(request, error.status_code, str(error.detail))
-        return problem(error.status_code, f"http-{error.status_code}", str(error.detail), headers=error.headers)
+        said = reader_of(request)
+        status = error.status_code
+        return _answer(request, said, status, f"http-{status}", _phrase(said, error), headers=error.headers)
 
-    async def bad_value(_: Request, error: Exception) -> JSONResponse:
-        return problem(422, "invalid-input", "a value cannot be stored as it was given")
+    async def bad_value(request: Request, error: Exception) -> Response:
+        return refuse(request, 422, "invalid-input", "a value cannot be stored as it was given")
 
-    async def violated(_: Request, error: Exception) -> JSONResponse:
-        name = getattr(error, "constraint_name", None) or "a rule of the database"
-        return problem(409, "conflict", f"the present state does not allow it ({name})")
+    async def violated(request: Request, error: Exception) -> Response:
+        rule = getattr(error, "constraint_name", None)
+        if rule is None:
+            return refuse(request, 409, "conflict", "the present state does not allow it (a rule of the database)")
+        return refuse(request, 409, "conflict", "the present state does not allow it ({rule})", rule=rule)
 
     async def unavailable(request: Request, error: Exception) -> Response:
-        if wants_html(request):
-            return refusal_page(request, 503, "the database does not answer; try again")
-        return problem(503, "unavailable", "the database does not answer; try again")
+        return refuse(request, 503, "unavailable", "the database does not answer; try again")
 
     async def broken(request: Request, error: Exception) -> Response:
         structlog.get_logger().error("http.failed", path=request.url.path, exc_info=error)
-        if wants_html(request):
-            return refusal_page(request, 500, "a fault of the program; it was logged")
-        return problem(500, "internal", "a fault of the program; it was logged")
+        return refuse(request, 500, "internal", "a fault of the program; it was logged")
 
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(RequestValidationError, invalid)

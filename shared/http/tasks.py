@@ -157,7 +157,7 @@ async def seen_by(service: Service, task_id: UUID, actor: str, overseer: Allowed
 
 
 def _not_there(task_id: UUID) -> NoSuchTask:
-    return NoSuchTask(f"there is no task {task_id}", field="task_id")
+    return NoSuchTask("there is no task {id}", id=task_id, field="task_id")
 
 
 async def _moving(request: Request, service: Service, task: Known) -> AsyncIterator[bytes]:

@@ -141,9 +141,9 @@ class Files:
             with answering():
                 found = await self.store.get_async(self._key(file.hash))
         except FileNotFoundError:
-            raise ContentGone(f"the content of {file.name} is not in the store") from None
+            raise ContentGone("the content of {name} is not in the store", name=file.name) from None
         if found.meta["size"] != file.size:
-            raise ContentGone(f"the content of {file.name} in the store is not what was taken in")
+            raise ContentGone("the content of {name} in the store is not what was taken in", name=file.name)
 
         async def pieces() -> AsyncIterator[bytes]:
             digest, held = hashlib.sha256(), b""
@@ -154,7 +154,7 @@ class Files:
                     held = bytes(piece)
                     digest.update(held)
             if digest.hexdigest() != file.hash:
-                raise ContentGone(f"the content of {file.name} in the store is not what was taken in")
+                raise ContentGone("the content of {name} in the store is not what was taken in", name=file.name)
             yield held
 
         return pieces()
@@ -228,7 +228,7 @@ async def keep(unit: Unit, content: Content, *, aggregate: str, aggregate_id: UU
         KEEP, id_, content.hash, content.media_type, content.name, aggregate, aggregate_id, unit.actor, unit.now
     )
     if kept is None:
-        raise ContentGone(f"{content.name} was uploaded too long ago; upload it again", field="file")
+        raise ContentGone("{name} was uploaded too long ago; upload it again", name=content.name, field="file")
     return File(
         id_, content.hash, content.size, content.media_type, content.name, aggregate, aggregate_id, unit.actor, unit.now
     )
@@ -238,7 +238,7 @@ async def file_by_id(connection: Connection, file_id: UUID) -> File:
     """One file. Raises `NoSuchFile`. Who may read it is decided by the record that it belongs to."""
     row = await connection.fetchrow(BY_ID, file_id)
     if row is None:
-        raise NoSuchFile(f"there is no file {file_id}", field="file_id")
+        raise NoSuchFile("there is no file {id}", id=file_id, field="file_id")
     return _file(row)
 
 
@@ -254,7 +254,7 @@ async def remove(connection: Connection, ids: Sequence[UUID]) -> int:
 
 def too_large(name: str, max_bytes: int) -> FileTooLarge:
     """The refusal of a file over the limit."""
-    return FileTooLarge(f"{name} is larger than {max_bytes // (1024 * 1024)} MB", field="file")
+    return FileTooLarge("{name} is larger than {most} MB", name=name, most=max_bytes // (1024 * 1024), field="file")
 
 
 def proper_name(name: str) -> str:

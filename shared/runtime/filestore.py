@@ -43,7 +43,7 @@ def answering() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:
-        raise StoreAway(f"the store of files does not answer ({type(error).__name__})") from error
+        raise StoreAway("the store of files does not answer ({kind})", kind=type(error).__name__) from error
 
 
 def open_store(settings: Settings) -> tuple[Store, Path | None]:

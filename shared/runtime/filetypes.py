@@ -13,7 +13,7 @@ from typing import IO
 
 import filetype  # type: ignore[import-untyped]
 
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Word
 
 PIECE = 65_536
 HEAD = 8_192
@@ -92,16 +92,21 @@ def kind_of(file: IO[bytes], name: str, claimed: str | None = None) -> Kind:
     file.seek(0)
     head = file.read(HEAD)
     if not head:
-        raise FileEmpty(f"{name} is empty", field="file")
+        raise FileEmpty("{name} is empty", name=name, field="file")
     ending = name.rpartition(".")[2].lower() if "." in name else ""
     expected = next((kind for kind in KINDS if ending in kind.endings), None)
     kind = _by_content(file, head, name, expected)
     if kind is not expected:
-        said = f"ends in .{ending}" if ending else "has no ending"
-        raise FileNotWhatItSays(f"{name} {said} and is {kind.title}: name it .{kind.endings[0]}", field="file")
+        if not ending:
+            raise FileNotWhatItSays("{name} has no ending and is {kind}: name it .{right}", name=name,
+                                    kind=Word(kind.title), right=kind.endings[0], field="file")  # fmt: skip
+        raise FileNotWhatItSays("{name} ends in .{ending} and is {kind}: name it .{right}", name=name, ending=ending,
+                                kind=Word(kind.title), right=kind.endings[0], field="file")  # fmt: skip
     said = (claimed or "").partition(";")[0].strip().lower()
     if said not in (*_UNSAID, kind.media_type, *kind.claims):
-        raise FileNotWhatItSays(f"{name} was sent as {said[:80]} and is {kind.title}", field="file")
+        raise FileNotWhatItSays(
+            "{name} was sent as {said} and is {kind}", name=name, said=said[:80], kind=Word(kind.title), field="file"
+        )
     return kind
 
 
@@ -119,7 +124,9 @@ def _by_content(file: IO[bytes], head: bytes, name: str, expected: Kind | None) 
     if head.startswith(b"PK\x03\x04"):
         return _zipped(file, name)
     if media_type in ("application/rtf", "application/postscript"):
-        raise FileTypeNotAccepted(f"{name} is {media_type}, which is not taken", field="file")
+        raise FileTypeNotAccepted(
+            "{name} is {media_type}, which is not taken", name=name, media_type=media_type, field="file"
+        )
     return _text(file, name, expected, media_type)
 
 
@@ -131,14 +138,14 @@ def _tail(file: IO[bytes], size: int) -> bytes:
 
 def _pdf(file: IO[bytes], head: bytes, name: str) -> Kind:
     if not re.match(rb"%PDF-[12]\.\d", head) or b"%%EOF" not in _tail(file, 2048):
-        raise FileBroken(f"{name} begins as a PDF and does not end as one", field="file")
+        raise FileBroken("{name} begins as a PDF and does not end as one", name=name, field="file")
     return PDF
 
 
 def _ends(file: IO[bytes], name: str, kind: Kind, mark: bytes) -> Kind:
     # some cameras put a little behind the end mark
     if mark not in _tail(file, PIECE):
-        raise FileBroken(f"{name} begins as {kind.title} and is cut off", field="file")
+        raise FileBroken("{name} begins as {kind} and is cut off", name=name, kind=Word(kind.title), field="file")
     return kind
 
 
@@ -147,7 +154,7 @@ def _zipped(file: IO[bytes], name: str) -> Kind:
     end = tail.rfind(b"PK\x05\x06")
     directory = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
     if directory > MAX_DIRECTORY or b"PK\x06\x07" in tail[max(0, end - 20) : end]:
-        raise FileUnpacksTooLarge(f"{name} lists more parts than a document has", field="file")
+        raise FileUnpacksTooLarge("{name} lists more parts than a document has", name=name, field="file")
     size = file.seek(0, 2)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -159,46 +166,48 @@ def _zipped(file: IO[bytes], name: str) -> Kind:
                     while part.read(PIECE):  # to the end: its check sum tells whether it is whole
                         pass
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
-        raise FileBroken(f"{name} cannot be unpacked: {str(error)[:100]}", field="file") from None
+        raise FileBroken("{name} cannot be unpacked: {why}", name=name, why=str(error)[:100], field="file") from None
     return kind
 
 
 def _unpacks_within_reason(entries: list[zipfile.ZipInfo], size: int, name: str) -> None:
     if any(entry.flag_bits & 0x1 for entry in entries):
-        raise FileEncrypted(f"{name} is protected by a password; send it without one", field="file")
+        raise FileEncrypted("{name} is protected by a password; send it without one", name=name, field="file")
     unpacked = sum(entry.file_size for entry in entries)
     beyond = unpacked > FREE_UNPACKED and unpacked > MAX_RATIO * size
     if len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED or beyond:
-        text = f"{name} unpacks to {unpacked // 1024:,} kB in {len(entries):,} parts from {size // 1024:,} kB"
-        raise FileUnpacksTooLarge(text, field="file")
+        raise FileUnpacksTooLarge(
+            "{name} unpacks to {unpacked:,} kB in {parts:,} parts from {size:,} kB",
+            name=name, unpacked=unpacked // 1024, parts=len(entries), size=size // 1024, field="file",
+        )  # fmt: skip
     for entry in entries:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FileTypeNotAccepted(f"{name} is packed in a way that documents are not", field="file")
+            raise FileTypeNotAccepted("{name} is packed in a way that documents are not", name=name, field="file")
         if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
-            raise FileBroken(f"{name} holds a part that would be unpacked elsewhere", field="file")
+            raise FileBroken("{name} holds a part that would be unpacked elsewhere", name=name, field="file")
 
 
 def _document(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> Kind:
     names = {entry.filename for entry in entries}
     if len(names) != len(entries):
-        raise FileBroken(f"{name} holds two parts of the same name", field="file")
+        raise FileBroken("{name} holds two parts of the same name", name=name, field="file")
     if any(each.lower().endswith("vbaproject.bin") or each.startswith(("Basic/", "Scripts/")) for each in names):
-        raise FileRuns(f"{name} holds macros; save it without them", field="file")
+        raise FileRuns("{name} holds macros; save it without them", name=name, field="file")
     if "mimetype" in names:
         with archive.open("mimetype") as part:
             said = part.read(200).decode("ascii", "replace").strip()
         if said == ODS.media_type and "content.xml" in names:
             return ODS
-        raise FileTypeNotAccepted(f"{name} is {said[:80]}, which is not taken", field="file")
+        raise FileTypeNotAccepted("{name} is {said}, which is not taken", name=name, said=said[:80], field="file")
     if "[Content_Types].xml" in names:
         with archive.open("[Content_Types].xml") as part:
             types = part.read(1024 * 1024)
         if b"macroEnabled" in types:
-            raise FileRuns(f"{name} is a document for macros; save it as one without", field="file")
+            raise FileRuns("{name} is a document for macros; save it as one without", name=name, field="file")
         for main, kind in _MAIN_PARTS.items():
             if main in names and f"{kind.media_type}.main+xml".encode() in types:
                 return kind
-    raise FileTypeNotAccepted(f"{name} is a zip file, which is not taken as such", field="file")
+    raise FileTypeNotAccepted("{name} is a zip file, which is not taken as such", name=name, field="file")
 
 
 def _text(file: IO[bytes], name: str, expected: Kind | None, media_type: str | None) -> Kind:
@@ -209,15 +218,18 @@ def _text(file: IO[bytes], name: str, expected: Kind | None, media_type: str | N
         start = start or piece.removeprefix(codecs.BOM_UTF8).lstrip()
         if _CONTROLS.search(piece):
             if expected in (CSV, TEXT, CALENDAR) and piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise FileTypeNotAccepted(f"{name} is text in UTF-16; save it in UTF-8", field="file")
-            what = f"is {media_type}" if media_type else "is of an unknown kind"
+                raise FileTypeNotAccepted("{name} is text in UTF-16; save it in UTF-8", name=name, field="file")
             taken = ", ".join(f".{kind.endings[0]}" for kind in KINDS)
-            raise FileTypeNotAccepted(f"{name} {what}; taken are {taken}", field="file")
+            if media_type:
+                raise FileTypeNotAccepted("{name} is {media_type}; taken are {taken}", name=name,
+                                          media_type=media_type, taken=taken, field="file")  # fmt: skip
+            raise FileTypeNotAccepted("{name} is of an unknown kind; taken are {taken}", name=name, taken=taken,
+                                      field="file")  # fmt: skip
     if start.startswith((b"#!", b"<")) or _MARKUP.search(start[:4096]):
-        raise FileRuns(f"{name} holds markup or a script", field="file")
+        raise FileRuns("{name} holds markup or a script", name=name, field="file")
     if start[:15].upper() == b"BEGIN:VCALENDAR":
         if b"END:VCALENDAR" not in _tail(file, 1024).upper():
-            raise FileBroken(f"{name} begins as a calendar and is cut off", field="file")
+            raise FileBroken("{name} begins as a calendar and is cut off", name=name, field="file")
         return CALENDAR
     if expected is CSV or expected is TEXT:
         return expected

@@ -145,7 +145,7 @@ async def letter(
         return await asyncio.wait_for(setting, seconds)
     except TimeoutError:
         # what a thread has begun it ends; there are few of them, and what they are given is bounded
-        raise LetterTooSlow(f"the letter was not set within {seconds:g} seconds; try again") from None
+        raise LetterTooSlow("the letter was not set within {seconds:g} seconds; try again", seconds=seconds) from None
 
 
 def _set(data: str) -> bytes:
@@ -169,11 +169,19 @@ def _fits(blocks: Sequence[Block], data: str) -> None:
                 raise ValueError(f"a row has {len(wrong)} cells, its table {len(block.columns)} columns")
             cells += len(block.columns) * len(block.rows)
     if cells > MAX_CELLS:
-        raise LetterTooLong(f"a letter has at most {MAX_CELLS:,} cells in tables, this one {cells:,}")
+        raise LetterTooLong(
+            "a letter has at most {most:,} cells in tables, this one {cells:,}", most=MAX_CELLS, cells=cells
+        )
     if (lines := data.count("\\n")) > MAX_LINES:
-        raise LetterTooLong(f"a letter has at most {MAX_LINES:,} line breaks, this one {lines:,}")
+        raise LetterTooLong(
+            "a letter has at most {most:,} line breaks, this one {lines:,}", most=MAX_LINES, lines=lines
+        )
     if len(data) > MAX_CHARACTERS:
-        raise LetterTooLong(f"a letter has at most {MAX_CHARACTERS:,} characters, this one {len(data):,}")
+        raise LetterTooLong(
+            "a letter has at most {most:,} characters, this one {characters:,}",
+            most=MAX_CHARACTERS,
+            characters=len(data),
+        )
 
 
 def _printable(value: Any) -> Any:

@@ -17,7 +17,7 @@ import structlog
 import uuid_utils.compat as uuid_utils
 
 from shared.postgres.pool import TRANSIENT, Connection, Database, Row
-from shared.refusal import Conflict, NotFound, Refusal
+from shared.refusal import Conflict, NotFound, Refusal, Word
 from shared.runtime.faults import trace_of
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ async def task_by_id(connection: Connection, id_: UUID, *, now: datetime) -> Kno
     """One task as it is now. Raises `NoSuchTask`. Who may see it is for the caller to decide."""
     row = await connection.fetchrow(BY_ID, id_)
     if row is None:
-        raise NoSuchTask(f"there is no task {id_}", field="task_id")
+        raise NoSuchTask("there is no task {id}", id=id_, field="task_id")
     return _known(row, now)
 
 
@@ -280,7 +280,9 @@ async def ask_to_stop(connection: Connection, id_: UUID, actor: str, *, now: dat
     asked = await connection.fetchval(ASK_TO_STOP, id_, actor)
     task = await task_by_id(connection, id_, now=now)
     if asked is None and given_up is None:
-        raise TaskEnded(f"the task has ended ({task.state}): there is nothing to stop", field="task_id")
+        raise TaskEnded(
+            "the task has ended ({state}): there is nothing to stop", state=Word(task.state), field="task_id"
+        )
     return task
 
 

@@ -39,27 +39,27 @@ def mark(message: str) -> str:
     return message
 
 
-def chosen(viewer: Viewer | None, *, cookie: str | None, accepted: str | None) -> Code:
+def chosen(viewer: Viewer | None, *, cookie: str | None, accepted: str | None, otherwise: Code = DEFAULT) -> Code:
     """The language of a request.
 
     The switch in the page goes first, or it would do nothing for who is signed in; then the person's own, then
-    what the browser accepts, then Spanish.
+    what the browser accepts, then `otherwise`: Spanish for a page.
     """
     if cookie in CODES:
         return cookie
     if viewer is not None and viewer.kind == "person":
         return viewer.language
-    return _preferred(accepted or "") or DEFAULT
+    return _preferred(accepted or "") or otherwise
 
 
 def _preferred(header: str) -> Code | None:
     """The first of our languages by the weights of an Accept-Language header."""
     weighed: list[tuple[float, int, Code]] = []
     for place, part in enumerate(header.split(",")[:20]):
-        tag, _, weight = part.partition(";q=")
-        code = tag.strip()[:2].lower()
+        tag, _, weight = part.partition(";")
+        code = tag.strip().lower().partition("-")[0]
         try:
-            quality = float(weight) if weight else 1.0
+            quality = float(weight.strip().lower().removeprefix("q=")) if weight else 1.0
         except ValueError:
             continue
         if code in CODES and quality > 0:
@@ -84,8 +84,13 @@ def catalogue(code: Code, *files: Path) -> NullTranslations:
 
 
 def catalogues_of(code: Code, folders: Iterable[Path]) -> NullTranslations:
-    """The shell's own words and those of service folders (`<folder>/locale/pages.<code>.po`)."""
-    return catalogue(code, OWN / f"{code}.po", *(folder / "locale" / f"pages.{code}.po" for folder in folders))
+    """The shell's own words and those of service folders: of refusals (`<folder>/locale/problems.<code>.po`), before
+    which those of pages go (`pages.<code>.po`)."""
+    locales = [folder / "locale" for folder in folders]
+    return catalogue(
+        code, *(one / f"problems.{code}.po" for one in (OWN, *locales)),
+        OWN / f"{code}.po", *(one / f"pages.{code}.po" for one in locales),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from shared.runtime.service import Definition, Service
 from shared.runtime.settings import SERVICES
 from shared.web.forms import Form
 from shared.web.language import Language, mark
+from shared.web.refusals import reason as reason_of
 from shared.web.shell import pages_of, turn
 from shared.web.tables import Column, Listing
 
@@ -162,7 +163,7 @@ def operations_pages(definition: Definition) -> APIRouter:
         try:
             done = await mend_parked(service, number, value, settler.actor, reason)
         except parked.NotMended as refusal:
-            form = Form.refused(typed, refusal)
+            form = Form.refused(typed, refusal, reason=reason_of(said, refusal))
             return await _record(request, service, settler, settler, number, form, refusal.status)
         return turn(_after(service, number, done), said=_told(said, done))
 

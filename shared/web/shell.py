@@ -86,12 +86,13 @@ class Pages:
         self._templates, self._services = _folders(package)
         self._environments: dict[Code, Environment] = {}
 
-    def language(self, request: Request, viewer: Viewer | None) -> Language:
+    def language(self, request: Request, viewer: Viewer | None, otherwise: Code = languages.DEFAULT) -> Language:
         """The reader's language, for texts that are not in a template: `language("Saved")`, `language.day(d)`."""
         code = languages.chosen(
             viewer,
             cookie=request.cookies.get(languages.COOKIE),
             accepted=request.headers.get("accept-language"),
+            otherwise=otherwise,
         )
         service = _service(request)
         zone = ZoneInfo(service.settings.network_zone if service else DEFAULT_ZONE)

@@ -101,7 +101,7 @@ def test_without_a_token_nothing_is_done_and_nothing_betrayed(
 
 def test_the_sweep_finds_what_is_planted() -> None:
     app = FastAPI(openapi_url="/planted/openapi.json", generate_unique_id_function=openapi.spoken)
-    problems.install(app)
+    problems.install(app, "membership")
     routes = APIRouter(prefix="/planted", tags=["planted"])
 
     @routes.get("/fault/{number}", responses={500: {"description": "told, and a fault all the same"}})

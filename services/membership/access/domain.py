@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from uuid import UUID
 
 from shared.contracts.membership import AccessGrant, AccessState, KeyState, Role, RoleScope
-from shared.refusal import Conflict, NotFound, Refusal
+from shared.refusal import Conflict, NotFound, Refusal, Word
 
 Language = Literal["es", "en"]
 Kind = Literal["person", "program"]
@@ -196,7 +196,7 @@ def checked_scope(role: Role, cluster: UUID | None, organization: UUID | None) -
     other = organization if scope == "cluster" else cluster if scope == "organization" else cluster or organization
     if other is not None or (scope != "network" and given is None):
         needs = {"network": "the whole network", "cluster": "one cluster", "organization": "one organisation"}[scope]
-        raise WrongScope("{role} is a role over {needs}", role=role, needs=needs, field="scope")
+        raise WrongScope("{role} is a role over {needs}", role=Word(role), needs=Word(needs), field="scope")
     return scope, given
 
 

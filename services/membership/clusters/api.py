@@ -11,7 +11,7 @@ from services.membership.clusters import commands, store
 from services.membership.clusters.domain import Cluster, Language, NoSuchCluster
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
 from shared.http.edge import unit_of
-from shared.http.inputs import Country, Day, Line, OptionalLine, Slug
+from shared.http.inputs import Country, Day, Line, OptionalLine, Slug, Unfit
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
 
@@ -23,7 +23,7 @@ Manager = Annotated[Allowed, May("clusters.manage")]
 
 def _short(text: str) -> str:
     if len(text) > 64:
-        raise ValueError("has more than 64 characters")
+        raise Unfit("has more than {most} characters", most=64)
     return text
 
 
@@ -97,7 +97,7 @@ async def cluster(service: Serving, response: Response, reader: Reader, cluster_
     async with service.database.connection() as connection:
         rows = await store.load(connection, [cluster_id])
     if not rows:
-        raise NoSuchCluster(f"there is no cluster {cluster_id}", field="cluster_id")
+        raise NoSuchCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
     tagged(response, rows[0].version)
     return _view(rows[0])
 

@@ -39,7 +39,7 @@ async def found_cluster(
         language=language, since=effective,
     )  # fmt: skip
     if not await store.insert(unit.connection, cluster):
-        raise SlugTaken(f"slug: another cluster is called {slug!r}", field="slug")
+        raise SlugTaken("slug: another cluster is called {slug!r}", slug=slug, field="slug")
     await record(unit, records(cluster.id, cluster.version, facts, cluster.published()))
     return cluster
 
@@ -63,7 +63,7 @@ async def leave_network(
 async def _locked(unit: Unit, cluster_id: UUID, expected: int | None) -> Cluster:
     found = await store.lock(unit.connection, [cluster_id])
     if not found:
-        raise NoSuchCluster(f"there is no cluster {cluster_id}", field="cluster_id")
+        raise NoSuchCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
     still_at(found[0].version, expected)
     return found[0]
 

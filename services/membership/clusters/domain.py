@@ -90,7 +90,7 @@ def checked_zone(zone: str) -> str:
         ZoneInfo(_ZONE.validate_python(zone))
     except (ZoneInfoNotFoundError, ValidationError, ValueError, OSError):
         raise UnknownZone(
-            f"zone: {zone!r} is not an IANA time zone such as America/Mexico_City", field="zone"
+            "zone: {zone!r} is not an IANA time zone such as America/Mexico_City", zone=zone, field="zone"
         ) from None
     return zone
 
@@ -112,12 +112,14 @@ def join_network(cluster: Cluster, effective: date) -> Decision:
     """From `effective` on it is in the network. Raises `ClusterAlreadyInNetwork`."""
     last = cluster.stays[-1] if cluster.stays else None
     if last is not None and (last.until is None or last.until > effective):
+        named = {"name": cluster.name, "since": last.since, "effective": effective}
+        if last.until is None:
+            raise ClusterAlreadyInNetwork("{name} is in the network since {since}, so it cannot join on {effective}",
+                                          **named, field="effective")  # fmt: skip
         raise ClusterAlreadyInNetwork(
-            f"{cluster.name} is in the network since {last.since}"
-            + (f" until {last.until}" if last.until else "")
-            + f", so it cannot join on {effective}",
-            field="effective",
-        )
+            "{name} is in the network since {since} until {until}, so it cannot join on {effective}",
+            **named, until=last.until, field="effective",
+        )  # fmt: skip
     fact = ClusterJoinedNetwork(cluster_id=cluster.id, network_id=cluster.network_id)
     stays = (*cluster.stays, Stay(effective))
     return replace(cluster, stays=stays, version=cluster.version + 1), [Decided(fact, effective)]
@@ -127,10 +129,14 @@ def leave_network(cluster: Cluster, effective: date) -> Decision:
     """Its last day in the network is the day before `effective`. Raises `ClusterNotInNetwork`."""
     last = cluster.stays[-1] if cluster.stays else None
     if last is None or last.until is not None:
-        raise ClusterNotInNetwork(f"{cluster.name} is not in the network", field="effective")
+        raise ClusterNotInNetwork("{name} is not in the network", name=cluster.name, field="effective")
     if effective <= last.since:
         raise ClusterNotInNetwork(
-            f"{cluster.name} is in the network since {last.since}; it cannot leave on {effective}", field="effective"
+            "{name} is in the network since {since}; it cannot leave on {effective}",
+            name=cluster.name,
+            since=last.since,
+            effective=effective,
+            field="effective",
         )
     fact = ClusterLeftNetwork(cluster_id=cluster.id, network_id=cluster.network_id)
     stays = (*cluster.stays[:-1], Stay(last.since, effective))

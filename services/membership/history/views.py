@@ -11,7 +11,7 @@ from services.membership.access import views as access
 from services.membership.organizations import views as organizations
 from shared.http.policy import Allowed
 from shared.postgres.pool import Connection, Row
-from shared.refusal import NotFound
+from shared.refusal import NotFound, Word
 
 Aggregate = Literal["organization", "membership", "cluster", "account"]
 
@@ -89,7 +89,7 @@ async def _require_account(connection: Connection, id_: UUID, people: Allowed, p
 
 
 def _nothing(aggregate: str, id_: UUID) -> NothingOfThatName:
-    return NothingOfThatName("there is no {aggregate} {id}", aggregate=aggregate, id=id_, field="id")
+    return NothingOfThatName("there is no {aggregate} {id}", aggregate=Word(aggregate), id=id_, field="id")
 
 
 async def of_one(

@@ -137,7 +137,7 @@ async def membership(service: Serving, response: Response, reader: Reader, membe
     async with service.database.connection() as connection:
         rows = await store.load(connection, [membership_id])
     if not rows:
-        raise NoSuchMembership(f"there is no membership {membership_id}", field="membership_id")
+        raise NoSuchMembership("there is no membership {id}", id=membership_id, field="membership_id")
     reader.require(cluster=rows[0].cluster_id, organization=rows[0].organization_id)
     return _life(rows[0], response)
 

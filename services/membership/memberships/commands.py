@@ -45,9 +45,9 @@ async def apply_for_membership(
     """
     found = await clusters.load(unit.connection, [cluster_id])
     if not found:
-        raise UnknownCluster(f"there is no cluster {cluster_id}", field="cluster_id")
+        raise UnknownCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
     if not await organizations.existing(unit.connection, [organization_id]):
-        raise UnknownOrganization(f"there is no organisation {organization_id}", field="organization_id")
+        raise UnknownOrganization("there is no organisation {id}", id=organization_id, field="organization_id")
     locked = await store.lock_pairs(unit.connection, cluster_id, [organization_id])
     present = locked[0] if locked else None
     decision = domain.applied(
@@ -101,7 +101,7 @@ async def _step(
 ) -> Membership:  # fmt: skip
     locked = await store.lock(unit.connection, [membership_id])
     if not locked:
-        raise NoSuchMembership(f"there is no membership {membership_id}", field="membership_id")
+        raise NoSuchMembership("there is no membership {id}", id=membership_id, field="membership_id")
     still_at(locked[0].version, expected)
     if effective is None:
         [cluster] = await clusters.load(unit.connection, [locked[0].cluster_id])

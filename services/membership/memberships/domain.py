@@ -21,7 +21,7 @@ from shared.contracts.membership import (
     Standing,
     StandingState,
 )
-from shared.refusal import Conflict, NotFound
+from shared.refusal import Conflict, NotFound, Word
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 IN_FORCE: frozenset[Standing] = frozenset({"active", "grace"})
@@ -106,10 +106,15 @@ def applied(
     if present is None:
         present = Membership(id_, organization_id, cluster_id, category, "applied", None, None, None, None, (), 0)
     elif present.standing in ("applied", "approved"):
-        raise AlreadyApplied(f"its application of {present.applied_on} is {present.standing}", field="organization_id")
+        raise AlreadyApplied(
+            "its application of {applied_on} is {standing}",
+            applied_on=present.applied_on,
+            standing=Word(present.standing),
+            field="organization_id",
+        )
     else:
         _refuse_while_in_force(present)
-        _refuse_before(on, present.until, "it was a member until")
+        _refuse_before(on, present.until)
     after = replace(
         present, category=category, standing="applied", applied_on=on, approved_on=None, since=None, until=None,
         version=present.version + 1,
@@ -120,8 +125,12 @@ def applied(
 def approved(present: Membership, *, on: date) -> Decision:
     """The cluster accepts the application. Raises `NotApplied`, `BeforeTheLastStep`."""
     if present.standing != "applied":
-        raise NotApplied(f"there is no application to approve; the membership is {present.standing}")
-    _refuse_before(on, present.applied_on, "it applied on")
+        raise NotApplied(
+            "there is no application to approve; the membership is {standing}", standing=Word(present.standing)
+        )
+    if present.applied_on is not None and on < present.applied_on:
+        raise BeforeTheLastStep("effective: it applied on {earlier}, so {on} is too early",
+                                earlier=present.applied_on, on=on, field="effective")  # fmt: skip
     after = replace(present, standing="approved", approved_on=on, version=present.version + 1)
     return after, [Decided(MembershipApproved(**_names(after), category=after.category), on)]
 
@@ -136,8 +145,10 @@ def activated(
     """
     _refuse_while_in_force(present)
     if present.standing not in ("approved", "resigned"):
-        raise NotApproved(f"it has to be approved first; the membership is {present.standing}")
-    _refuse_before(on, present.approved_on, "it was approved on")
+        raise NotApproved("it has to be approved first; the membership is {standing}", standing=Word(present.standing))
+    if present.approved_on is not None and on < present.approved_on:
+        raise BeforeTheLastStep("effective: it was approved on {earlier}, so {on} is too early",
+                                earlier=present.approved_on, on=on, field="effective")  # fmt: skip
     return _in_force(present, category or present.category, on, origin, announce)
 
 
@@ -177,8 +188,8 @@ def resigned(present: Membership, *, on: date) -> Decision:
     """It is no longer in force from `on` on. Raises `NotAMember`, `BeforeTheLastStep`."""
     last = _open_band(present)
     if on <= last.since:
-        raise BeforeTheLastStep(f"effective: it is in force since {last.since}; it cannot end on {on}",
-                                field="effective")  # fmt: skip
+        raise BeforeTheLastStep("effective: it is in force since {since}; it cannot end on {on}",
+                                since=last.since, on=on, field="effective")  # fmt: skip
     bands = (*present.bands[:-1], Band(last.category, last.since, on))
     after = replace(present, standing="resigned", until=on, bands=bands, version=present.version + 1)
     return after, [Decided(MembershipResigned(**_names(after), category=after.category), on)]
@@ -186,7 +197,7 @@ def resigned(present: Membership, *, on: date) -> Decision:
 
 def _in_force(present: Membership, category: Category, on: date, origin: Origin, announce: bool) -> Decision:
     if present.bands:
-        _refuse_before(on, present.bands[-1].until, "it was a member until")
+        _refuse_before(on, present.bands[-1].until)
     after = Membership(
         present.id, present.organization_id, present.cluster_id, category, "active", present.applied_on,
         present.approved_on, on, None, (*present.bands, Band(category, on)), present.version + 1,
@@ -202,18 +213,19 @@ def _activation(after: Membership, origin: Origin, announce: bool) -> Decided:
 
 def _open_band(present: Membership) -> Band:
     if present.standing not in IN_FORCE or not present.bands or present.bands[-1].until is not None:
-        raise NotAMember(f"it is not in force; the membership is {present.standing}")
+        raise NotAMember("it is not in force; the membership is {standing}", standing=Word(present.standing))
     return present.bands[-1]
 
 
 def _refuse_while_in_force(present: Membership) -> None:
     if present.standing in IN_FORCE:
-        raise AlreadyMember(f"it is a member since {present.since}", field="organization_id")
+        raise AlreadyMember("it is a member since {since}", since=present.since, field="organization_id")
 
 
-def _refuse_before(on: date, earlier: date | None, what: str) -> None:
-    if earlier is not None and on < earlier:
-        raise BeforeTheLastStep(f"effective: {what} {earlier}, so {on} is too early", field="effective")
+def _refuse_before(on: date, left: date | None) -> None:
+    if left is not None and on < left:
+        raise BeforeTheLastStep("effective: it was a member until {earlier}, so {on} is too early",
+                                earlier=left, on=on, field="effective")  # fmt: skip
 
 
 def _names(membership: Membership) -> dict[str, UUID]:

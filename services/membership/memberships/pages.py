@@ -32,6 +32,7 @@ from shared.runtime.service import Service
 from shared.web.drawing import Axis, Band, axis
 from shared.web.forms import VERSION_FIELD
 from shared.web.language import Language, mark
+from shared.web.refusals import reason
 from shared.web.shell import pages_of, turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)
@@ -119,7 +120,7 @@ async def take_step(
     except Refusal as refusal:
         if refusal.status in (403, 404):
             raise
-        text = speak(refusal.template).format(**refusal.values) if refusal.values else speak(refusal.template)
+        text = reason(speak, refusal)
         return await _page(request, service, eyes, slug, "memberships", refusal.status, wrong=(membership_id, text))
     return turn(f"/organizations/{slug}?tab=memberships", said=speak(DONE[step]))
 
@@ -145,7 +146,7 @@ async def apply(request: Request, service: Serving, eyes: Looking, slug: str) ->
         async with unit_of(request, caller.actor) as unit:
             await commands.apply_for_membership(unit, organization_id=one.id, cluster_id=cluster, note=note)
     except Refusal as refusal:
-        text = speak(refusal.template).format(**refusal.values) if refusal.values else speak(refusal.template)
+        text = reason(speak, refusal)
         return await _page(request, service, eyes, slug, "memberships", refusal.status, wrong=(None, text))
     return turn(f"/organizations/{slug}?tab=memberships", said=speak(mark("The application is in")))
 

@@ -12,7 +12,7 @@ from services.membership.organizations import commands, store, views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from shared.contracts.membership import ChainPosition, OrganizationType
 from shared.http.edge import unit_of
-from shared.http.inputs import Country, Day, Line, OptionalLine
+from shared.http.inputs import Country, Day, Line, OptionalLine, Unfit
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 
@@ -60,7 +60,7 @@ class OrganizationChange(BaseModel):
     def _not_emptied(self) -> "OrganizationChange":
         for name in ("legal_name", "trade_name", "type", "country", "positions"):
             if name in self.model_fields_set and getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be empty")
+                raise Unfit("{name} cannot be empty", name=name)
         return self
 
     def values(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ async def organization(
         rows = await store.load(connection, [organization_id])
         covered = await views.covered(connection, private, [organization_id])
     if not rows:
-        raise NoSuchOrganization(f"there is no organisation {organization_id}", field="organization_id")
+        raise NoSuchOrganization("there is no organisation {id}", id=organization_id, field="organization_id")
     tagged(response, rows[0].version)
     return _view(rows[0], private=organization_id in covered)
 

@@ -71,7 +71,7 @@ async def change_organization(
     """
     found = await store.lock(unit.connection, [organization_id])
     if not found:
-        raise NoSuchOrganization(f"there is no organisation {organization_id}", field="organization_id")
+        raise NoSuchOrganization("there is no organisation {id}", id=organization_id, field="organization_id")
     still_at(found[0].version, expected)
     checked = dict(values)
     country = checked.get("country", found[0].country)
@@ -121,7 +121,7 @@ async def _refuse_taken(unit: Unit, country: str, number: str, own: UUID) -> Non
 
 
 def _taken(number: str) -> TaxNumberTaken:
-    return TaxNumberTaken(f"tax_number: another organisation has {number}", field="tax_number")
+    return TaxNumberTaken("tax_number: another organisation has {number}", number=number, field="tax_number")
 
 
 async def _saving(saved: Any) -> None:

@@ -206,7 +206,7 @@ def comparable(name: str) -> str:
     """The name as it compares. Raises `NameWithoutLetters` when nothing is left to compare."""
     key = normalised_name(name)
     if not key:
-        raise NameWithoutLetters(f"legal_name: {name!r} has no letters or digits", field="legal_name")
+        raise NameWithoutLetters("legal_name: {name!r} has no letters or digits", name=name, field="legal_name")
     return key
 
 

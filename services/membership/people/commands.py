@@ -13,6 +13,6 @@ async def erase_person(unit: Unit, person_id: UUID) -> None:
     """Removes a person here and, by a record without a value, everywhere else. Raises `NoSuchPerson`."""
     found = await store.lock(unit.connection, [person_id])
     if not found:
-        raise NoSuchPerson(f"there is no person {person_id}", field="person_id")
+        raise NoSuchPerson("there is no person {id}", id=person_id, field="person_id")
     await store.delete(unit.connection, [person_id])
     await record(unit, [Erased(str(person_id), found[0].version + 1, PersonState)])

@@ -76,7 +76,7 @@ async def message(service: Serving, reader: Reader, message_id: UUID) -> Message
         await views.require_message(connection, reader, message_id)
         found = await views.message(connection, message_id)
     if found is None:
-        raise domain.NoSuchMessage(f"there is no message {message_id}", field="message_id")
+        raise domain.NoSuchMessage("there is no message {id}", id=message_id, field="message_id")
     row, deliveries = found
     return MessageWithLog(**row, deliveries=[DeliveryView(**delivery) for delivery in deliveries])
 

@@ -16,6 +16,7 @@ from shared.contracts.base import contract_of
 from shared.mail.attempt import Attempt
 from shared.messaging.events import Event
 from shared.postgres.pool import Unit
+from shared.refusal import Word
 
 CLAIMED_FOR = timedelta(seconds=60)
 """How long a message is one sender's; longer than one attempt may take."""
@@ -130,9 +131,11 @@ async def retry_message(unit: Unit, id_: UUID) -> None:
     """
     row = await unit.connection.fetchrow(store.LOCK, id_)
     if row is None:
-        raise domain.NoSuchMessage(f"there is no message {id_}", field="message_id")
+        raise domain.NoSuchMessage("there is no message {id}", id=id_, field="message_id")
     if row["state"] in ("sent", "erased"):
-        raise domain.MessageNotRetryable(f"this message is {row['state']}; it is not sent again", field="message_id")
+        raise domain.MessageNotRetryable(
+            "this message is {state}; it is not sent again", state=Word(row["state"]), field="message_id"
+        )
     if row["claimed_until"] is not None and row["claimed_until"] > unit.now:
         raise domain.MessageNotRetryable("this message is being sent right now", field="message_id")
     address = await views.address_of(unit.connection, id_)

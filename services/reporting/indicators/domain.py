@@ -129,7 +129,12 @@ def indicator_named(code: str) -> Indicator:
     """Raises `UnknownIndicator`."""
     found = CATALOGUE.get(code)
     if found is None:
-        raise UnknownIndicator(f"there is no indicator {code!r}; there are {', '.join(CATALOGUE)}", field="indicator")
+        raise UnknownIndicator(
+            "there is no indicator {code!r}; there are {known}",
+            code=code,
+            known=", ".join(CATALOGUE),
+            field="indicator",
+        )
     return found
 
 
@@ -139,7 +144,13 @@ def checked_dimensions(indicator: Indicator, names: Sequence[str]) -> tuple[Dime
     for name in names:
         if name not in known:
             allowed = ", ".join(known)
-            raise UnknownDimension(f"{indicator.code} does not divide by {name!r}; it does by {allowed}", field="by")
+            raise UnknownDimension(
+                "{indicator} does not divide by {name!r}; it does by {allowed}",
+                indicator=indicator.code,
+                name=name,
+                allowed=allowed,
+                field="by",
+            )
     if len(names) > 2 or len(set(names)) < len(names):
         raise UnknownDimension("a figure divides by at most two different dimensions", field="by")
     return tuple(known[name] for name in names)
@@ -152,9 +163,9 @@ def day_named(text: str, field: str) -> date:
             raise ValueError
         day = date.fromisoformat(text)
     except ValueError:
-        raise NotADay(f"{text[:40]!r} is no day; write it as 2026-03-31", field=field) from None
+        raise NotADay("{text!r} is no day; write it as 2026-03-31", text=text[:40], field=field) from None
     if not 1900 <= day.year <= 2199:
-        raise NotADay(f"{day} is not between 1900 and 2199", field=field)
+        raise NotADay("{day} is not between 1900 and 2199", day=day, field=field)
     return day
 
 
@@ -168,7 +179,7 @@ def instant_named(text: str, field: str, zone: str) -> datetime:
         instant = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
         raise NotADay(
-            f"{text[:40]!r} is no instant; write it as 2026-03-31 or 2026-03-31T12:00:00Z", field=field
+            "{text!r} is no instant; write it as 2026-03-31 or 2026-03-31T12:00:00Z", text=text[:40], field=field
         ) from None
     if instant.tzinfo is None:
         raise NotADay("an instant needs its offset, as in 2026-03-31T12:00:00-06:00", field=field)

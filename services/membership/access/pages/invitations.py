@@ -14,7 +14,7 @@ from services.membership.access.commands import inviting, letters
 from services.membership.access.commands.inviting import Invitation
 from services.membership.access.commands.prepared import Prepared
 from services.membership.access.domain import BY_A_DIRECTOR, SCOPES, NoSuchPrepared
-from services.membership.access.pages.parts import identifier, pages, reaches, reason, sent
+from services.membership.access.pages.parts import identifier, pages, reaches, sent
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -26,6 +26,7 @@ from shared.runtime.service import Service
 from shared.web.forms import Form
 from shared.web.language import Language, mark
 from shared.web.navigation import ROLE_WORDS
+from shared.web.refusals import reason
 from shared.web.shell import turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)

@@ -1,4 +1,4 @@
-"""What the pages of access share: their templates, a form as it was sent, refusals and scopes in words.
+"""What the pages of access share: their templates, a form as it was sent, scopes in words.
 
 A form is read whole and checked here, so that whatever is wrong in it is said at its field.
 """
@@ -11,42 +11,16 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from shared.http.policy import Allowed
-from shared.refusal import Refusal
 from shared.web.language import Language, mark
 from shared.web.shell import pages_of
 
 pages = pages_of("services.membership.access")
-
-MARKED = (
-    mark("{name} holds this role since {since}"),
-    mark("until: the role would end before it holds"),
-    mark("nobody withdraws a role of their own: ask another coordinator"),
-    mark("{name} is the only coordinator; name another first"),
-    mark("this role is given by the network"),
-    mark("this belongs to another cluster or organisation"),
-    mark("this organisation belongs to another cluster"),
-    mark("who prepared this does not release it: ask another"),
-    mark("days: a token lasts 1 to {longest} days"),
-    mark("too many attempts; try again in {seconds} seconds"),
-    mark("there is no cluster {id}"),
-    mark("there is no organisation {id}"),
-)
-"""Refusals of the commands that these pages call, for the catalogue."""
 
 
 async def sent(request: Request) -> dict[str, str]:
     """The fields of a form, each once, without what surrounds it."""
     form = await request.form()
     return {name: value.strip() for name, value in form.items() if not isinstance(value, UploadFile)}
-
-
-def reason(said: Language, refusal: Refusal) -> str:
-    """Why a command refused, in the reader's language."""
-    values = {
-        name: said.day(value) if isinstance(value, date) else value for name, value in refusal.values.items()
-    }  # fmt: skip
-    text = said(refusal.template)
-    return text.format(**values) if values else text
 
 
 def identifier(text: str) -> UUID | None:

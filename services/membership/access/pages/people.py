@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from services.membership.access import store, views
 from services.membership.access.commands import giving, inviting
 from services.membership.access.domain import Account, Grant, NoSuchAccount, NoSuchGrant
-from services.membership.access.pages.parts import days, identifier, over, pages, reaches, reason, sent, who
+from services.membership.access.pages.parts import days, identifier, over, pages, reaches, sent, who
 from services.membership.access.pages.waiting import waiting
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
@@ -23,6 +23,7 @@ from shared.runtime.service import Service
 from shared.web.forms import Form
 from shared.web.language import Language, mark
 from shared.web.navigation import ROLE_WORDS
+from shared.web.refusals import reason
 from shared.web.shell import scope_of, turn
 from shared.web.tables import Choice, Column, Filter, Listing, Without
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.membership.access import store, views
 from services.membership.access.commands import accounts, giving
 from services.membership.access.domain import Account
-from services.membership.access.pages.parts import identifier, over, pages, reaches, reason, sent, who
+from services.membership.access.pages.parts import identifier, over, pages, reaches, sent, who
 from shared.http import limits
 from shared.http.edge import unit_of
 from shared.http.inputs import Line
@@ -28,6 +28,7 @@ from shared.runtime.settings import SERVICES
 from shared.web.forms import Form
 from shared.web.language import Language, mark
 from shared.web.navigation import ROLE_WORDS
+from shared.web.refusals import reason
 from shared.web.shell import turn
 from shared.web.tables import Column, Listing
 

@@ -128,7 +128,9 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]]) -> Columns:
     if unreadable and (best is None or best.row in unreadable):
         row = best.row if best is not None else min(unreadable)
         raise NoHeaderRow(
-            f"row {row}: a character of the header {unreadable[row]!r} cannot be read; save the file as CSV UTF-8"
+            "row {row}: a character of the header {header!r} cannot be read; save the file as CSV UTF-8",
+            row=row,
+            header=unreadable[row],
         )
     if best is None or not best.places.keys() & {"legal_name", "trade_name"}:
         raise NoHeaderRow(

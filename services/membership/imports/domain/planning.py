@@ -133,7 +133,7 @@ def _belong(
         category = entry.category or (stored.category if stored else "associate")
         if stored is not None and stored.until is not None and (entry.since is None or entry.since < stored.until):
             raise OlderThanTheResignation(
-                f"it was a member until {stored.until}; to take it in again, write a later joining date"
+                "it was a member until {until}; to take it in again, write a later joining date", until=stored.until
             )
         plan.membership, plan.membership_facts = memberships.taken_over(
             stored, id_=ids.membership, organization_id=organization_id, cluster_id=now.cluster.id, category=category,

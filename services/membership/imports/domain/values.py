@@ -42,22 +42,26 @@ def line(field: str, cell: str) -> str | None:
     else:
         text = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).split())
         if _CONTROL.search(text):
-            raise UnreadableCell(f"{field}: has a control character", field=field)
+            raise UnreadableCell("{named}: has a control character", named=field, field=field)
         if UNREADABLE in text:
             raise UnreadableCell(
-                f"{field}: a character of {short(text)!r} cannot be read; mend it, or save the file as CSV UTF-8",
+                "{named}: a character of {text!r} cannot be read; mend it, or save the file as CSV UTF-8",
+                named=field,
+                text=short(text),
                 field=field,
             )
     size = len(text)
     if size < 5 and text.lower() in _BLANK:
         return None
     if size > MAX_LINE:
-        raise UnreadableCell(f"{field}: has {size} characters; at most {MAX_LINE}", field=field)
+        raise UnreadableCell(
+            "{named}: has {size} characters; at most {most}", named=field, size=size, most=MAX_LINE, field=field
+        )
     if text[0] in "#=":
         if _ERROR.match(text):
-            raise UnreadableCell(f"{field}: the cell has the error {text}", field=field)
+            raise UnreadableCell("{named}: the cell has the error {text}", named=field, text=text, field=field)
         if text[0] == "=":
-            raise UnreadableCell(f"{field}: the cell holds a formula, not its value", field=field)
+            raise UnreadableCell("{named}: the cell holds a formula, not its value", named=field, field=field)
     return text
 
 
@@ -116,7 +120,9 @@ def organization_type(text: str) -> OrganizationType:
     found = _TYPES.get(_plain(text))
     if found is None:
         raise UnreadableCell(
-            f"type: {text!r} is none of company, university, research centre, government, association", field="type"
+            "type: {text!r} is none of company, university, research centre, government, association",
+            text=text,
+            field="type",
         )
     return found
 
@@ -133,7 +139,8 @@ def positions(text: str) -> frozenset[ChainPosition]:
             code = _POSITIONS.get(plain)
             if code is None:
                 raise UnreadableCell(
-                    f"positions: {part!r} is none of OEM, Tier 1, Tier 2, Tier 3, service, raw material",
+                    "positions: {part!r} is none of OEM, Tier 1, Tier 2, Tier 3, service, raw material",
+                    part=part,
                     field="positions",
                 )
             found.add(code)
@@ -145,7 +152,9 @@ def category(text: str) -> Category:
     """ "Afiliada" -> "affiliate". Raises `UnreadableCell`."""
     found = _CATEGORIES.get(_plain(text))
     if found is None:
-        raise UnreadableCell(f"category: {text!r} is none of associate, affiliate, honorary", field="category")
+        raise UnreadableCell(
+            "category: {text!r} is none of associate, affiliate, honorary", text=text, field="category"
+        )
     return found
 
 
@@ -154,7 +163,7 @@ def language(text: str) -> str:
     """ "Inglés" -> "en". Raises `UnreadableCell`."""
     found = _LANGUAGES.get(_plain(text))
     if found is None:
-        raise UnreadableCell(f"language: {text!r} is neither es nor en", field="language")
+        raise UnreadableCell("language: {text!r} is neither es nor en", text=text, field="language")
     return found
 
 
@@ -181,7 +190,9 @@ def country(text: str) -> str:
     """ "México", "MEX", "mx" -> "MX" (ISO 3166-1). Raises `UnreadableCell`."""
     found = _countries().get(_plain(text))
     if found is None:
-        raise UnreadableCell(f"country: {text!r} is not a country (name or code of ISO 3166-1)", field="country")
+        raise UnreadableCell(
+            "country: {text!r} is not a country (name or code of ISO 3166-1)", text=text, field="country"
+        )
     return found
 
 
@@ -222,9 +233,11 @@ def day(field: str, text: str) -> date:
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise UnreadableCell(f"{field}: {text!r} is not a day; write dd/mm/yyyy or yyyy-mm-dd", field=field)
+        raise UnreadableCell(
+            "{named}: {text!r} is not a day; write dd/mm/yyyy or yyyy-mm-dd", named=field, text=text, field=field
+        )
     if not 1950 <= found.year <= 2199:
-        raise UnreadableCell(f"{field}: {found} is not between 1950 and 2199", field=field)
+        raise UnreadableCell("{named}: {found} is not between 1950 and 2199", named=field, found=found, field=field)
     return found
 
 

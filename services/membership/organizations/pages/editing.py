@@ -26,6 +26,7 @@ from shared.refusal import Refusal
 from shared.runtime.service import Service
 from shared.web.forms import CONFIRM_FIELD, VERSION_FIELD, Form
 from shared.web.language import Language, mark
+from shared.web.refusals import reason
 from shared.web.shell import pages_of, turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)
@@ -95,9 +96,8 @@ async def save(request: Request, service: Serving, caller: Changing, slug: str) 
     except ChangedMeanwhile:
         return await _conflict(request, service, caller, one.id, values, speak)
     except Refusal as refusal:
-        reason = speak(refusal.template).format(**refusal.values) if refusal.values else speak(refusal.template)
-        reason = reason.removeprefix("tax number: ").removeprefix(f"{refusal.field}: ")
-        shown = Form.refused(values, refusal, reason=reason, version=edited.version)
+        why = reason(speak, refusal).removeprefix("tax number: ").removeprefix(f"{refusal.field}: ")
+        shown = Form.refused(values, refusal, reason=why, version=edited.version)
         return _page(request, caller, one, shown, refusal.status)
     return turn(f"/organizations/{one.slug}", said=speak(mark("Saved")))
 

@@ -214,7 +214,7 @@ def _read(cursor: str, field: str) -> Place:
             raise ValueError
         return key, name, UUID(id_)
     except (ValueError, TypeError, AttributeError):
-        raise MalformedPlace(f"{field}: this is no place in the list", field=field) from None
+        raise MalformedPlace("{named}: this is no place in the list", named=field, field=field) from None
 
 
 def _cursor(row: Row) -> str:
