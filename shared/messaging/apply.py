@@ -29,6 +29,7 @@ ABOUT_THE_EVENT: tuple[type[Exception], ...] = (
     *BAD_VALUE,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,  # a value too large for an index
+    asyncpg.CardinalityViolationError,  # two keys of a batch that claim one row; each alone can be applied
 )
 """Errors that say: this event can never be applied as it is. Anything else is about the program or a dependency."""
 

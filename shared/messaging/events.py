@@ -4,6 +4,7 @@ No Kafka and no SQL here. A handler gets the events of one batch that concern it
 a `Unit` whose transaction also holds the inbox; it needs no record of another aggregate to have arrived.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -36,6 +37,17 @@ class Event(NamedTuple):
     cause: str
     traceparent: str | None
     data: Any
+
+    @property
+    def key_id(self) -> UUID:
+        """The key as the id that it is. Raises `EventRefused` when it is none, or an id in another spelling:
+        what such a tombstone erased would be another key's row.
+        """
+        with contextlib.suppress(ValueError):
+            value = UUID(self.key)
+            if str(value) == self.key:
+                return value
+        raise EventRefused("key: it is not the id of what the record is about")
 
 
 Handler = Callable[[Unit, Sequence[Event]], Awaitable[None]]

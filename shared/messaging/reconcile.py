@@ -17,6 +17,7 @@ from shared.contracts.base import CONTRACTS, State
 from shared.messaging import kafka
 from shared.messaging.cloudevents import received
 from shared.messaging.outbox import Erased, Record, record
+from shared.messaging.refill import after_version
 from shared.runtime.jobs import Job, Turn
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ async def _erase(service: "Service", topic: str, versions: dict[str, int]) -> in
     assert issubclass(model, State)
     async with service.unit(actor=f"service:{service.name}", cause="reconcile") as unit:
         present = {row.key for row in await service.definition.states[topic].locked(unit.connection, sorted(versions))}
-        erased = [Erased(key, version + 1, model) for key, version in versions.items() if key not in present]
+        erased = [Erased(key, after_version(version), model) for key, version in versions.items() if key not in present]
         await record(unit, erased)
         return len(erased)
 

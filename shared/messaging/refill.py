@@ -193,7 +193,8 @@ async def _send_tombstones(
 ) -> int:
     """Erases what a listener that was behind when Kafka was lost still has. Returns how many keys.
 
-    No table keeps who was erased; what a listener has seen and not seen erased, and the owner no longer has, was.
+    No table keeps who was erased; what a listener has seen and not seen erased, or has set aside before it ever
+    saw it, and the owner no longer has, was.
     """
     sent = 0
     async with (
@@ -206,7 +207,11 @@ async def _send_tombstones(
             while rows := await owner.fetch(_seen_query(definitions), topic, after, PAGE_ROWS):
                 present = {row.key for row in await source.locked(connection, [key for key, _ in rows])}
                 now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-                gone = [_tombstone(contract_of(model), key, last + 1, now) for key, last in rows if key not in present]
+                gone = [
+                    _tombstone(contract_of(model), key, after_version(last), now)
+                    for key, last in rows
+                    if key not in present
+                ]
                 await send_all(producer, settings.topic_prefix + topic, gone)
                 sent += len(gone)
                 after = rows[-1][0]
@@ -215,10 +220,17 @@ async def _send_tombstones(
 
 def _seen_query(definitions: Mapping[str, Definition]) -> str:
     tables = " UNION ALL ".join(
-        f"SELECT key, version FROM {name}.state_seen WHERE topic = $1 AND NOT erased AND key > $2"
+        f"SELECT key, version FROM {name}.state_seen WHERE topic = $1 AND NOT erased AND key > $2 UNION ALL"
+        # a key that is no text stands there under another: no tombstone could reach it
+        f" SELECT key, 0 FROM {name}.parked_key WHERE topic = $1 AND key > $2 AND strpos(key, U&'\\FFFD') = 0"
         for name in definitions
     )
     return f"SELECT key, max(version) AS version FROM ({tables}) AS seen GROUP BY key ORDER BY key LIMIT $3"
+
+
+def after_version(last: int) -> int:
+    """The version of a tombstone behind a state: the next, as far as there is one. It erases whatever it is."""
+    return min(last + 1, 2**63 - 1)
 
 
 def _tombstone(contract: Contract, key: str, version: int, now: str) -> tuple[bytes, None, Headers]:

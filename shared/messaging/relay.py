@@ -41,6 +41,7 @@ INSERT INTO relay_lease (holder, replica) VALUES ($1, $2)
 ON CONFLICT (one) DO UPDATE SET holder = excluded.holder, replica = excluded.replica,
     since = clock_timestamp(), released = false
 """
+BEGUN = "UPDATE relay_lease SET replica = $2 WHERE holder = $1 RETURNING true"
 
 ALIVE_SECONDS = 60.0
 FOLLOWER_SECONDS = 0.5
@@ -182,12 +183,17 @@ class Relay:
         Without an orderly hand-over the successor waits longer than a relay's deadline, so that whatever the
         other one still does lies before our first send. A process that has just started under the leader's own
         replica name does not wait: it stands where that one was (Kafka fences an older member of its name, too).
+        While a successor waits the lease still names the replica before it: whoever comes next under the successor's
+        own name, after a kill in the middle of the wait, has waited for nothing.
         """
         lease = await connection.fetchrow(LEASE)
         wait = False
+        mine = self._settings.replica
         patience = self._settings.relay_deadline_seconds + 1
-        if lease is not None and lease["holder"] != self._process:
-            restarted = lease["replica"] == self._settings.replica and not self._has_led
+        if lease is not None and lease["holder"] == self._process:
+            wait = lease["replica"] != mine  # taken, but the wait did not come to its end
+        elif lease is not None:
+            restarted = lease["replica"] == mine and not self._has_led
             wait = not lease["released"] and not restarted
             # who has just taken over waits as well, and its rows stand still meanwhile: leave it time to begin,
             # or successors take the lead from one another for ever
@@ -200,12 +206,14 @@ class Relay:
             now = await connection.fetchrow(LEASE)
             if (now and (now["holder"], now["released"])) != (lease and (lease["holder"], lease["released"])):
                 return False  # another one was quicker between our look and our lock
-            await connection.execute(TAKE_OVER, self._process, self._settings.replica)
+            await connection.execute(TAKE_OVER, self._process, lease["replica"] if lease and wait else mine)
         if wait:
             self._service.log.warning("relay.takes_over", waits=patience)
             await self._service.pause(patience)
             if self._service.stopping.is_set():
                 return False  # the wait was cut short: nothing is sent, and whoever comes next waits for us
+            if not await connection.fetchval(BEGUN, self._process, mine):
+                return False  # another one took over meanwhile: the replica before us is back
         self._set_leads(True)
         self._has_led = True
         self._trouble = None

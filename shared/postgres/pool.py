@@ -29,6 +29,8 @@ TRANSIENT = (
     asyncpg.QueryCanceledError,
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidCachedStatementError,  # a migration beside a running process; prepared anew at the next try
+    asyncpg.ReadOnlySQLTransactionError,  # a standby answers, until the address leads to the primary again
     OSError,
     TimeoutError,
 )

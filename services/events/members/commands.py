@@ -5,7 +5,6 @@ The bus lets only newer versions through; here the row of a key is written, or e
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 from services.events.members import store
 from shared.messaging.events import Event
@@ -41,4 +40,4 @@ async def _keep(
     unit: Unit, events: Sequence[Event], saving: str, erasing: str, row: Callable[[Any], tuple[Any, ...]]
 ) -> None:
     await save(unit.connection, saving, [row(event.data) for event in events if event.data is not None])
-    await erase(unit.connection, erasing, [UUID(event.key) for event in events if event.data is None])
+    await erase(unit.connection, erasing, [event.key_id for event in events if event.data is None])

@@ -11,7 +11,7 @@ from shared.postgres.pool import Unit
 
 
 def _erased(events: Sequence[Event]) -> list[UUID]:
-    return [UUID(event.key) for event in events if event.data is None]
+    return [event.key_id for event in events if event.data is None]
 
 
 async def keep_people(unit: Unit, events: Sequence[Event]) -> None:

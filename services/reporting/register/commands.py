@@ -188,17 +188,10 @@ async def take_clusters(unit: Unit, events: Sequence[Event]) -> None:
 async def take_labels(unit: Unit, events: Sequence[Event]) -> None:
     """Handler of the clusters' states: their names as they are now. An erased cluster has none."""
     kept = {event.data.cluster_id: event for event in events if event.data is not None}
-    gone = [_cluster_of(event) for event in events if event.data is None]
+    gone = [event.key_id for event in events if event.data is None]
     labels = [(key, kept[key].data.slug, kept[key].data.name, kept[key].version) for key in sorted(kept)]
     await store.put_labels(unit.connection, labels)
     await store.drop_labels(unit.connection, gone)
-
-
-def _cluster_of(event: Event) -> UUID:
-    try:
-        return UUID(event.key)
-    except ValueError:
-        raise EventRefused("key: a cluster's state is addressed by the cluster's id") from None
 
 
 APPLIED: Mapping[type[Published], Apply] = {

@@ -20,6 +20,7 @@ from shared.runtime.service import Definition, Service, running
 from shared.runtime.settings import Settings
 from tests.service.bus.conftest import Run
 from tests.service.bus.records import Effects, activated, person, raw, until
+from tests.stack.database import Cluster
 
 MakeSettings = Callable[..., Settings]
 Record = tuple[str, bytes, bytes | None, list[tuple[str, bytes | None]]]
@@ -147,7 +148,10 @@ async def test_an_error_of_a_dependency_is_waited_out(
     run_service: Run, kafka_settings: MakeSettings, effects: Effects, reporting: Database
 ) -> None:
     key = uuid_utils.uuid7()
-    errors = [ConnectionResetError(), asyncpg.DeadlockDetectedError("deadlock"), TimeoutError()]
+    errors = [
+        ConnectionResetError(), asyncpg.DeadlockDetectedError("deadlock"), TimeoutError(),
+        asyncpg.ReadOnlySQLTransactionError("a standby answers while the primary is changed"),
+    ]  # fmt: skip
     plain = effects.handle
 
     async def sometimes(unit: Any, events: Any) -> None:
@@ -161,7 +165,31 @@ async def test_an_error_of_a_dependency_is_waited_out(
     await until(lambda: _count(effects, reporting, 1))
     assert errors == []
     assert len(await effects.rows(reporting.pool)) == 1
-    assert service.metrics.retries.labels(effects.name)._value.get() == 3
+    assert service.metrics.retries.labels(effects.name)._value.get() == 4
+
+
+async def test_a_migration_beside_a_running_consumer_does_not_halt_it(
+    run_service: Run, effects: Effects, reporting: Database, postgres: Cluster
+) -> None:
+    """What was prepared before it gives another result now, and inside a transaction the driver cannot prepare anew."""
+    plain = effects.handle
+
+    async def reads_all(unit: Any, events: Any) -> None:
+        await unit.connection.fetch("SELECT * FROM bus_shape")
+        await plain(unit, events)
+
+    consumer = Consumer(effects.name, {MembershipActivated: reads_all})
+    async with postgres.connection(role="cumulo_owner") as owner:
+        await owner.execute("CREATE TABLE reporting.bus_shape (one int)")
+        service = await run_service(Definition("reporting", consumers=[consumer]), relay_enabled=False)
+        key = uuid_utils.uuid7()
+        await produce(service.settings, raw(activated(key), key, 1))
+        await until(lambda: _count(effects, reporting, 1))
+        await owner.execute("ALTER TABLE reporting.bus_shape ADD COLUMN two text")
+        await produce(service.settings, raw(activated(key), key, 2))
+        await until(lambda: _count(effects, reporting, 2))
+        await owner.execute("DROP TABLE reporting.bus_shape")
+    assert service.consumers[0].not_ready() is None
 
 
 async def test_many_parked_keys_within_a_minute_halt_the_consumer(

@@ -7,8 +7,10 @@ import uuid_utils.compat as uuid_utils
 
 from shared.contracts.membership import MembershipActivated
 from shared.messaging import refill as refilling
+from shared.messaging.cloudevents import received
 from shared.messaging.events import Consumer
 from shared.messaging.outbox import Record, record
+from shared.messaging.parked import parked_keys
 from shared.messaging.reconcile import reconcile
 from shared.messaging.refill import refill
 from shared.messaging.topics import make_topics
@@ -105,6 +107,42 @@ async def test_who_was_erased_while_a_listener_was_behind_is_erased_there_by_a_r
 
     await until(erased)
     assert all(row[2] is not None for row in await effects.rows(service.database.pool, kept))
+
+
+async def test_who_was_erased_while_only_a_record_set_aside_told_of_them_is_erased_by_a_refill(
+    run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, effects: Effects, reporting: Database
+) -> None:
+    """It would be applied by the first retry. Nor does the highest version there is keep anybody from being erased."""
+    aside, highest = uuid_utils.uuid7(), uuid_utils.uuid7()
+    effects.refused = {(str(aside), 3)}
+    odd = received(topic=PEOPLE, partition=0, offset=1, timestamp=1, key=b"\xff", value=b"{}", headers=[])
+    await settle(reporting, effects, [item(person(highest), highest, 2**63 - 1), odd, item(person(aside), aside, 3)])
+    assert len(await parked_keys(reporting.pool, effects.name)) == 2
+    new = kafka_settings("membership", topic_prefix=f"{kafka_settings('membership').topic_prefix}lost.")
+    await make_topics(new)
+    listener = Definition("reporting", consumers=[effects.consumer()])
+    both = {"membership": People().definition(), "reporting": listener}
+    async with postgres.connection() as owner:
+        await refill(both, lambda name: kafka_settings(name, topic_prefix=new.topic_prefix), owner)
+    await run_service(listener, topic_prefix=new.topic_prefix, relay_enabled=False)
+
+    async def erased() -> bool:
+        return [(await effects.rows(reporting.pool, key))[-1:] for key in (aside, highest)] == [
+            [(1, "PersonState", None)], [(2**63 - 1, "PersonState", None)],
+        ]  # fmt: skip
+
+    await until(erased)
+    assert [key for _, _, key in await parked_keys(reporting.pool, effects.name)] == [odd.key]
+
+
+async def test_reconcile_erases_what_has_the_highest_version_there_is(run_service: Run) -> None:
+    """A version behind it does not exist, and the pass would end there, for every other key of the topic too."""
+    service = await run_service(People().definition())
+    gone = uuid_utils.uuid7()
+    await produce(service.settings, raw(person(gone), gone, 2**63 - 1))
+    assert (await reconcile(service))[PEOPLE].erased == 1
+    await until(lambda: _drained(service))
+    assert (await reconcile(service))[PEOPLE].erased == 0
 
 
 async def test_reconcile_leaves_alone_what_waits_to_be_published(

@@ -1,8 +1,10 @@
 """Who publishes when a leader vanishes, and batches that are too much for the time they have."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 import uuid_utils.compat as uuid_utils
@@ -20,7 +22,7 @@ from tests.service.bus.test_relay import TOPIC, leads, read
 
 MakeSettings = Callable[..., Settings]
 VANISHED = "UPDATE relay_lease SET holder = $1, replica = 'gone', released = false, since = now() - interval '1 hour'"
-REPLICA = "SELECT replica FROM relay_lease"
+HOLDER = "SELECT holder FROM relay_lease"
 
 
 async def write(database: Database, count: int = 1) -> list[str]:
@@ -39,10 +41,11 @@ async def test_successors_do_not_take_the_lead_from_one_another_for_ever(
     await database.pool.execute(
         "INSERT INTO relay_lease (holder, replica) VALUES ($1, 'gone') ON CONFLICT DO NOTHING", uuid_utils.uuid7()
     )
-    await database.pool.execute(VANISHED, uuid_utils.uuid7())
+    vanished = uuid_utils.uuid7()
+    await database.pool.execute(VANISHED, vanished)
     [key] = await write(database)
     first = await run_service(Definition("membership"), replica="one", relay_deadline_seconds=1.0)
-    await until(lambda: _is(database, "one"))
+    await until(lambda: _succeeded(database, vanished))
     await run_service(Definition("membership"), replica="two", relay_deadline_seconds=1.0)
     async with asyncio.timeout(15):
         assert [r.key.decode() for r in await read(first.settings, TOPIC, 1)] == [key]
@@ -56,17 +59,46 @@ async def test_a_successor_that_is_stopped_while_it_waits_sends_nothing_and_hand
     await database.pool.execute(
         "INSERT INTO relay_lease (holder, replica) VALUES ($1, 'gone') ON CONFLICT DO NOTHING", uuid_utils.uuid7()
     )
-    await database.pool.execute(VANISHED, uuid_utils.uuid7())
+    vanished = uuid_utils.uuid7()
+    await database.pool.execute(VANISHED, vanished)
     [key] = await write(database)
     async with running(Definition("membership"), kafka_settings("membership", replica="two")):
-        await until(lambda: _is(database, "two"))
+        await until(lambda: _succeeded(database, vanished))
     assert await database.pool.fetchval("SELECT count(*) FROM outbox WHERE aggregateid = $1", key) == 1
     assert not await database.pool.fetchval("SELECT released FROM relay_lease")
     await database.pool.execute("DELETE FROM outbox")
 
 
-async def _is(database: Database, replica: str) -> bool:
-    return bool(await database.pool.fetchval(REPLICA) == replica)
+async def test_a_successor_that_comes_back_before_its_wait_was_over_waits_all_the_same(
+    kafka_settings: MakeSettings, databases: dict[str, Database]
+) -> None:
+    """Its own name in the lease would say that it stands where it stood, and it never stood there."""
+    database = databases["membership"]
+    await database.pool.execute(
+        "INSERT INTO relay_lease (holder, replica) VALUES ($1, 'gone') ON CONFLICT DO NOTHING", uuid_utils.uuid7()
+    )
+    vanished = uuid_utils.uuid7()
+    await database.pool.execute(VANISHED, vanished)
+    await write(database)
+    settings = kafka_settings("membership", replica="two", relay_deadline_seconds=1.0)
+    async with running(Definition("membership"), settings):
+        await until(lambda: _succeeded(database, vanished))
+    unfinished = await database.pool.fetchval(HOLDER)
+    await database.pool.execute("UPDATE relay_lease SET since = now() - interval '1 hour'")
+    async with running(Definition("membership"), settings):
+        await until(lambda: _succeeded(database, unfinished))
+        began = time.monotonic()
+        await until(lambda: _empty(database))
+        assert time.monotonic() - began > 1.5
+        assert await database.pool.fetchval("SELECT replica FROM relay_lease") == "two"
+
+
+async def _succeeded(database: Database, holder: UUID) -> bool:
+    return bool(await database.pool.fetchval(HOLDER) != holder)
+
+
+async def _empty(database: Database) -> bool:
+    return not await database.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)")
 
 
 async def test_of_two_that_start_at_once_the_slower_does_not_take_over_without_a_wait(

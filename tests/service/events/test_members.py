@@ -25,12 +25,15 @@ def cluster(key: UUID, slug: str) -> Received:
     return item(data, key, 1)
 
 
-def organization(key: UUID, name: str, version: int = 1) -> Received:
-    data = OrganizationState(
+def organization_data(key: UUID, name: str) -> OrganizationState:
+    return OrganizationState(
         organization_id=key, slug=name.lower(), legal_name=f"{name} SA", trade_name=name, type="company", country="MX",
         state="JAL", city=None, positions=[],
     )  # fmt: skip
-    return item(data, key, version)
+
+
+def organization(key: UUID, name: str, version: int = 1) -> Received:
+    return item(organization_data(key, name), key, version)
 
 
 def standing(key: UUID, of: UUID, in_: UUID, since: date, until: date | None = None, version: int = 1) -> Received:
@@ -73,6 +76,25 @@ async def test_the_copy_follows_the_states_whatever_comes_first(
     assert await listed(as_of="2026-01-01") == []
     await take(databases["events"], [item(OrganizationState, firm, 3), item(StandingState, membership, 3)])
     assert await listed() == []
+
+
+async def test_a_key_that_is_no_id_or_no_longer_one_of_its_own_is_about_the_record(
+    databases: dict[str, Database],
+) -> None:
+    """One record by foreign hands would halt the consumer, or erase what another key stands for."""
+    firm = uuid_utils.uuid7()
+    name = CONSUMERS[0].name
+    known = "SELECT trade_name FROM organization WHERE organization_id = $1"
+    parked = "SELECT key, reason FROM parked WHERE consumer = $1 AND key = ANY ($2)"
+    odd = [f"no-id-{firm}", str(firm).upper()]
+    twice = item(organization_data(firm, "Mezquite"), firm, 1)._replace(key=f"of-{firm}")
+    await take(databases["events"], [organization(firm, "Ocotillo"), twice])
+    assert await databases["events"].pool.fetchval(known, firm) == "Mezquite"
+    await take(databases["events"], [item(OrganizationState, firm, 2)._replace(key=key) for key in odd])
+    assert await databases["events"].pool.fetchval(known, firm) == "Mezquite"
+    rows = await databases["events"].pool.fetch(parked, name, odd)
+    assert sorted(row["key"] for row in rows) == sorted(odd)
+    assert all("not the id" in row["reason"] for row in rows)
 
 
 async def test_the_list_pages_by_cursor(client_for: ClientFor, databases: dict[str, Database]) -> None:
