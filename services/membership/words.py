@@ -16,7 +16,7 @@ POSITIONS: dict[ChainPosition, str] = {
 }  # fmt: skip
 STANDINGS: dict[Standing, tuple[str, str]] = {
     "applied": (mark("application"), "warn"), "approved": (mark("approved"), "calm"),
-    "active": (mark("member"), "good"),
+    "active": (mark("in force"), "good"),
     "grace": (mark("grace period"), "warn"), "lapsed": (mark("lapsed"), "bad"), "resigned": (mark("left"), "plain"),
     "expelled": (mark("expelled"), "bad"), "refused": (mark("refused"), "plain"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.contracts.membership import Role
 from shared.http.identity import Viewer
 from shared.http.policy import CLUSTER_ROLES, NETWORK_ROLES, ORGANIZATION_ROLES
-from shared.runtime.settings import ServiceName
+from shared.runtime.settings import SERVICES, ServiceName
 from shared.web.language import mark
 
 _STAFF: tuple[Role, ...] = (*NETWORK_ROLES, *CLUSTER_ROLES)
@@ -45,7 +45,8 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("access", mark("People and access"), "/access", "access", "coordinator", "assistant", "operator",
            "cluster_director"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
-    _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer"),
+    _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer",
+           also=tuple(f"/{service}/pages" for service in SERVICES)),
     _entry("api", mark("API"), "/api", "api", "developer", "operator"),
 )  # fmt: skip
 

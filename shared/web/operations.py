@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import TypeAdapter, ValidationError
 
-from shared.contracts.base import find
+from shared.contracts.base import Contract, find
 from shared.http.inputs import Line, Sequence64
 from shared.http.operations import (
     Number,
@@ -183,7 +183,7 @@ def operations_pages(definition: Definition) -> APIRouter:
         return pages.render(
             request, reader.viewer, "operations/fact.html", event=event, name=_bare(str(event["type"])), topic=topic,
             text=orjson.dumps(event, option=orjson.OPT_INDENT_2).decode(), service=service.name,
-            about=(contract.model.__doc__ or "").strip().split("\n")[0] if contract else "",
+            about=_about(contract, pages.language(request, reader.viewer)),
             kcat=_kcat(service, topic, str(event["id"]), partition, offset), place=(partition, offset),
         )  # fmt: skip
 
@@ -205,7 +205,7 @@ async def _record(
         request, reader.viewer, "operations/parked.html", status, event=event, record=record, text=text,
         form=form or Form({"value": text}), may_settle=settling.everything, service=service.name,
         name=_bare(event.type), mendable=contract is not None and item.value is not None,
-        about=(contract.model.__doc__ or "").strip().split("\n")[0] if contract else "",
+        about=_about(contract, pages.language(request, reader.viewer)),
     )  # fmt: skip
 
 
@@ -232,6 +232,11 @@ def _told(said: Language, done: Retried) -> str:
     if done.waiting:
         text += "; " + said.plural("%(num)s still waits", "%(num)s still wait", done.waiting)
     return text
+
+
+def _about(contract: Contract | None, said: Language) -> str:
+    """What a contract says of itself in one line; contracts are written in English and say nothing in Spanish."""
+    return (contract.model.__doc__ or "").strip().split("\n")[0] if contract and said.code == "en" else ""
 
 
 def _bare(type_: str) -> str:

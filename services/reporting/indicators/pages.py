@@ -85,7 +85,13 @@ async def facts_behind(
     async with service.database.connection() as connection:
         rows = await views.facts_behind(connection, views.Asked(day, None), after, 101, caller.span())
     said = pages.language(request, caller.viewer)
-    listing = Listing(FACT_COLUMNS, rows[:100], next=str(rows[99]["id"]) if len(rows) > 100 else None)
+    categories = domain.LABELS["category"]
+    shown = [
+        {"recorded": row["recorded"], "type": row["type"], "effective": said.day(row["effective"]),
+         "category": _in(categories[row["category"]], said) if row["category"] in categories else row["category"]}
+        for row in rows[:100]
+    ]  # fmt: skip
+    listing = Listing(FACT_COLUMNS, shown, next=str(rows[99]["id"]) if len(rows) > 100 else None)
     return pages.render(request, caller.viewer, "facts.html", listing=listing, name=_in(indicator.name, said), day=day)
 
 

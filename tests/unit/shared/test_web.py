@@ -284,7 +284,7 @@ def test_a_representative_goes_to_the_own_company_and_the_directory() -> None:
 def test_every_entry_leads_to_a_service() -> None:
     for entry in ENTRIES:
         for address in (entry.address, *entry.also):
-            assert address.split("/")[1] in PAGES
+            assert address.split("/")[1] in {*PAGES, *SERVICES}
 
 
 async def test_what_is_chosen_in_a_list_stays_in_its_addresses(browser: httpx.AsyncClient) -> None:
