@@ -20,6 +20,7 @@ import typer
 import deploy.local.cli
 import services.membership.cli
 import services.membership.cli_access
+import services.privacy
 import services.reporting.cli
 import shared.contracts.cli
 import shared.messaging.cli
@@ -143,6 +144,7 @@ services.membership.cli_access.register(app)
 services.reporting.cli.register(app)
 shared.messaging.cli.register(app, definitions)
 shared.runtime.jobs_cli.register(app, definitions)
+services.privacy.register(app, definitions)
 shared.contracts.cli.register(app)
 _give_data(app)
 

@@ -3,6 +3,7 @@
 from services.membership.access import api as access
 from services.membership.access import jobs as access_jobs
 from services.membership.access import pages as access_pages
+from services.membership.access.domain import PERSONAL as PERSONAL_OF_ACCESS
 from services.membership.clusters import api as clusters
 from services.membership.history import api as history
 from services.membership.memberships import api as memberships
@@ -10,6 +11,7 @@ from services.membership.memberships import pages as membership_pages
 from services.membership.organizations import api as organizations
 from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
+from services.membership.people.domain import PERSONAL as PERSONAL_OF_PEOPLE
 from services.membership.policy import POLICY
 from services.membership.search import pages as search
 from services.membership.states import STATES
@@ -37,6 +39,7 @@ DEFINITION = Definition(
     ),
     states=STATES,
     policy=POLICY,
+    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE),
     jobs=access_jobs.JOBS,
     loops={"first key": access_jobs.first_key},
 )

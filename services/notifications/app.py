@@ -5,6 +5,7 @@ from services.notifications.messages import api as messages
 from services.notifications.messages import jobs
 from services.notifications.messages import pages as message_pages
 from services.notifications.policy import POLICY
+from services.notifications.recipients.store import PERSONAL
 from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
@@ -14,4 +15,5 @@ DEFINITION = Definition(
     consumers=(access_consumer("notifications"), *CONSUMERS),
     loops={"sender": jobs.send},
     policy=POLICY,
+    personal=PERSONAL,
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.messaging.consumer import ConsumerLoop
     from shared.messaging.relay import Relay
     from shared.runtime.jobs import Job
+    from shared.runtime.privacy import Personal
 
 Loop = Callable[["Service"], Awaitable[None]]
 
@@ -39,6 +40,7 @@ class Definition:
     transient error is started again. `jobs` are what time brings about, worked by one replica at a time (see
     shared.runtime.jobs); those that every service has come by themselves. `policy` says which role may do what
     (see shared.http.policy). `uploads` are beginnings of paths whose bodies are files and may be as large as one.
+    `personal` are the columns that hold something of people (see shared.runtime.privacy).
     """
 
     name: ServiceName
@@ -49,6 +51,7 @@ class Definition:
     jobs: "Sequence[Job]" = ()
     policy: "Policy" = field(default_factory=dict)
     uploads: Sequence[str] = ()
+    personal: "Sequence[Personal]" = ()
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from shared.contracts.membership import AccessGrant, AccessState, KeyState, Role, RoleScope
 from shared.refusal import Conflict, NotFound, Refusal, Word
+from shared.runtime.privacy import NOBODY, Personal, by_text
 
 Language = Literal["es", "en"]
 Kind = Literal["person", "program"]
@@ -38,13 +39,15 @@ SCOPES: dict[Role, RoleScope] = {
 """Over what each role is held."""
 BY_A_DIRECTOR: tuple[Role, ...] = ("cluster_staff", "representative", "buyer")
 """Roles that a cluster's own director may give, within the cluster."""
-PERSONAL_COLUMNS = {
-    "account": ("name", "mail", "mail_key"),
-    "session": ("agent",),
-    "provider_identity": ("issuer", "subject"),
-    "prepared": ("payload",),
-}
-"""What access and erasure of a person concern, by table."""
+PERSONAL = (
+    Personal("account", ("name", "mail", "mail_key"), "id::text = ANY ($1)", "record"),
+    Personal("session", ("agent",), "account_id::text = ANY ($1)", "record"),
+    Personal("provider_identity", ("issuer", "subject"), "account_id::text = ANY ($1)", "record"),
+    Personal("prepared", ("payload",), f"{NOBODY} OR lower(payload->>'mail') = ANY ($2)", "row"),
+    Personal("change_log", ("note", "fields"), by_text("concat(note, fields::text)"), "values",
+             "note = CASE WHEN note IS NULL THEN NULL ELSE 'erased' END, fields = NULL"),
+)  # fmt: skip
+"""What access and erasure of a person concern. The change log keeps that something was changed, and when."""
 
 
 class NoSuchAccount(NotFound):

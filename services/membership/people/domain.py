@@ -6,10 +6,11 @@ from uuid import UUID
 
 from shared.contracts.membership import PersonState
 from shared.refusal import NotFound
+from shared.runtime.privacy import Personal
 
 Language = Literal["es", "en"]
-PERSONAL_COLUMNS = {"person": ("name", "mail", "mail_key")}
-"""What access and erasure of a person concern, by table."""
+PERSONAL = (Personal("person", ("name", "mail", "mail_key"), "id::text = ANY ($1)", "record"),)
+"""What access and erasure of a person concern."""
 
 
 class NoSuchPerson(NotFound):

@@ -1,5 +1,10 @@
 """Copies of people and of the names that messages need, from membership's states; written whole, erased by key."""
 
+from shared.runtime.privacy import Personal
+
+PERSONAL = (Personal("person", ("name", "mail"), "person_id::text = ANY ($1)", "record"),)
+"""What access and erasure of a person concern: messages hold an id only, and are given up with it."""
+
 SAVE_PEOPLE = """
 INSERT INTO person (person_id, organization_id, name, mail, language)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])

@@ -160,8 +160,15 @@ async def rename(unit: Unit, account_id: UUID, *, name: str | None, language: La
 
 
 async def erase_account(unit: Unit, account_id: UUID) -> None:
-    """Removes an account here and, by a record without a value, everywhere. Raises `NoSuchAccount`."""
+    """Removes an account here and, by a record without a value, everywhere.
+
+    Raises `NoSuchAccount`; `LastCoordinator` when nobody else could let anybody in.
+    """
     account = await locked(unit, account_id)
+    if any(grant.role == "coordinator" for grant in account.grants) and not await store.others_coordinate(
+        unit.connection, account_id, unit.now.date()
+    ):
+        raise domain.LastCoordinator("{name} is the only coordinator; name another first", name=account.name)
     await store.delete(unit.connection, account_id)
     await erase(unit.connection, ERASE_ACCESS, [account_id])
     await record(unit, [Erased(str(account_id), account.version + 1, AccessState)])
