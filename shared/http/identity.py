@@ -111,13 +111,13 @@ class Claims(NamedTuple):
 async def keep_access(unit: Unit, events: Sequence[Event]) -> None:
     """Writes the copy of roles as the state topic says."""
     await save_access(unit.connection, [event.data for event in events if event.data is not None])
-    await erase(unit.connection, ERASE_ACCESS, [UUID(event.key) for event in events if event.data is None])
+    await erase(unit.connection, ERASE_ACCESS, [event.key_id for event in events if event.data is None])
 
 
 async def keep_keys(unit: Unit, events: Sequence[Event]) -> None:
     """Writes the copy of keys as the state topic says."""
     await save_keys(unit.connection, [event.data for event in events if event.data is not None])
-    await erase(unit.connection, ERASE_KEYS, [UUID(event.key) for event in events if event.data is None])
+    await erase(unit.connection, ERASE_KEYS, [event.key_id for event in events if event.data is None])
 
 
 async def save_access(connection: Connection, states: Sequence[AccessState]) -> None:

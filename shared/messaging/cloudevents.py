@@ -182,6 +182,7 @@ def _well_formed(
         event_id.int >> 76 & 0xF != 7
         or not 0 < version < 2**63
         or time.tzinfo is None
+        or not 1 < time.year < 9999
         or found["ce_specversion"] != b"1.0"
         or found["content-type"] != b"application/json"
         or not key
@@ -292,6 +293,9 @@ def _instant(text: str) -> datetime:
         raise Malformed(f"the time {text[:60]!r} is not an RFC 3339 instant") from None
     if value.tzinfo is None:
         raise Malformed("the time has no offset")
+    if not 1 < value.year < 9999:
+        # the driver keeps the first and the last instant as infinity, which comes back without an offset
+        raise Malformed(f"the time {text[:60]!r} is in no year that can be kept")
     return value
 
 

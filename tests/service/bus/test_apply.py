@@ -128,6 +128,8 @@ async def test_a_refused_event_is_parked_with_the_later_ones_of_its_key_and_noth
         ({"ce_id": ...}, "'id' is missing"),
         ({"ce_id": None}, "'id' is missing"),
         ({"ce_time": b"yesterday"}, "RFC 3339"),
+        ({"ce_time": b"9999-12-31T23:59:59.999999Z"}, "no year"),
+        ({"ce_time": b"0001-01-01T00:00:00Z"}, "no year"),
         ({"ce_version": b"-1"}, "positive"),
         ({"ce_actor": b"\xff\xfe"}, "not UTF-8"),
         ({"ce_specversion": b"0.3"}, "1.x"),
