@@ -71,6 +71,14 @@ def _answer(
     return problem(status, code, title, headers={**(headers or {}), **spoken, "Vary": VARY}, **members)
 
 
+def _field(error: Mapping[str, Any]) -> str:
+    """The input that an error of a validation is about: `positions.0.since`, or the body as a whole."""
+    place = error["loc"]
+    if error["type"] == "json_invalid":  # behind it stands a position in the text
+        return str(place[0])
+    return ".".join(str(part) for part in place[1:]) or str(place[0])
+
+
 def _phrase(said: "Language", error: HTTPException) -> str:
     """What an error of the framework says; when it has no translation, the name of its status has."""
     detail = str(error.detail)
@@ -96,13 +104,7 @@ def install(app: FastAPI, name: str) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         said = reader_of(request)
-        errors = [
-            {
-                "field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-                "reason": refusals.unfit(said, item),
-            }
-            for item in error.errors()
-        ]
+        errors = [{"field": _field(item), "reason": refusals.unfit(said, item)} for item in error.errors()]
         first = errors[0]
         title = f"{first['field']}: {first['reason']}"
         return _answer(request, said, 422, "invalid-input", title, field=first["field"], errors=errors)
