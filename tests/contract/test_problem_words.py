@@ -65,6 +65,17 @@ def test_every_refusal_is_in_the_spanish_catalogues_with_the_same_values() -> No
     assert wrong == []
 
 
+def test_a_refusal_has_one_place_in_the_catalogues() -> None:
+    refused = translated(OWN / "problems.es.po").keys() - {""}
+    twice = refused & translated(OWN / "es.po").keys()
+    for part in PARTS:
+        own = translated(ROOT / part / "locale/problems.es.po").keys() - {""}
+        others = translated(*SHELLS, ROOT / part / "locale/pages.es.po")
+        twice |= own & others.keys()
+        twice |= refused & translated(ROOT / part / "locale/pages.es.po").keys()
+    assert twice == set()
+
+
 def test_no_catalogue_keeps_the_words_of_a_refusal_that_is_gone() -> None:
     living = {one.template for _, one in RAISED}
     values = [text for part in PARTS for text in translated(ROOT / part / "locale/problems.es.po") if "{" in text]
