@@ -37,7 +37,7 @@ def refusal_page(request: Request, status: int, reason: str, *, roles: Sequence[
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     said = pages_of("shared.web").language(request, viewer)
     title = TITLES.get(status, mark("This did not work"))
-    return error_page(request, viewer, status, said(title), reason, roles=tuple(roles))
+    return error_page(request, viewer, status, said(title), reason[:1].upper() + reason[1:], roles=tuple(roles))
 
 
 def error_page(

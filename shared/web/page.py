@@ -51,6 +51,11 @@ class Page:
         return any(link.key == key for link in self.links)
 
     @property
+    def register(self) -> str:
+        """What the list of organisations is called, as a message: the register is staff's, the directory others'."""
+        return "Register" if self.opens("register") else "Directory"
+
+    @property
     def searches(self) -> bool:
         """Whether there is anything that the viewer may search."""
         return self.opens("register") or self.opens("directory")
