@@ -23,7 +23,8 @@ class Front:
         self.applications = applications
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope.get("path", "/").split("/", 2)[1]
+        # /register.csv is where /register is
+        name = scope.get("path", "/").split("/", 2)[1].partition(".")[0]
         if app := self.applications.get(PAGES.get(name) or name) or self._any(name):
             await app(scope, receive, send)
         elif scope["type"] == "http":

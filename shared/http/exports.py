@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import xlsxwriter
 from fastapi.responses import StreamingResponse
@@ -21,6 +21,7 @@ from starlette.types import Send
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Ending = Literal["csv", "xlsx"]
 AT_ONCE = 64 * 1024
 LONGEST_CELL = 32_767
 """Characters; what is longer Excel takes for a damaged file."""
@@ -43,6 +44,13 @@ def cell(value: object) -> str:
     """A value as a CSV cell: never what a spreadsheet would calculate."""
     shown = text(value)
     return f"'{shown}" if shown.startswith(BEGINS_A_FORMULA) and not _is_number(value) else shown
+
+
+async def exported(
+    ending: Ending, name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]
+) -> StreamingResponse:
+    """The rows as the kind of file that the address ends with."""
+    return csv_response(name, columns, rows) if ending == "csv" else await xlsx_response(name, columns, rows)
 
 
 def csv_response(name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> StreamingResponse:

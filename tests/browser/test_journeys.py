@@ -160,6 +160,20 @@ async def test_a_fact_is_seen_on_its_way_and_a_poison_message_is_mended(visitor:
     assert await row.count() == 0
 
 
+async def test_lists_come_as_files_with_the_same_rows(visitor: VisitorFor) -> None:
+    mariana = await visitor(MARIANA)
+    for page in ("/register?type=university", "/messages", "/access", "/indicators", "/indicators/members/facts"):
+        await mariana.open(page)
+        menu = mariana.page.locator("details.menu", has_text="Exportar").first
+        await menu.locator("summary").click()
+        async with mariana.page.expect_download() as begun:
+            await menu.get_by_role("link", name="CSV").click()
+        file = await (await begun.value).path()
+        lines = file.read_text("utf-8-sig").splitlines()
+        assert len(lines) > 1, page
+        assert (await begun.value).suggested_filename.endswith(".csv")
+
+
 async def test_on_a_phone_the_bar_below_leads_on_and_nothing_is_wider_than_the_screen(visitor: VisitorFor) -> None:
     lucia = await visitor(LUCIA, size=PHONE)
     assert await lucia.page.locator("nav.bottom").is_visible()

@@ -3,20 +3,23 @@
 Whom a message went to is told by organisation and cluster, never by name or address.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.notifications.messages import commands, domain, views
 from services.notifications.messages.domain import State
 from shared.http.edge import unit_of
+from shared.http.exports import Ending, exported
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 from shared.refusal import Refusal
-from shared.web.language import mark
+from shared.runtime.service import Service
+from shared.web.language import Language, mark
 from shared.web.shell import pages_of, scope_of, turn
 from shared.web.tables import Choice, Column, Filter, Listing, Without
 
@@ -27,6 +30,7 @@ pages = pages_of(__name__)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ROWS = 50
+EXPORTED_AT_ONCE = 1000
 COLUMNS = (
     Column("subject", mark("Notice")), Column("organization", mark("Organisation")),
     Column("cluster", mark("Cluster"), minor=True), Column("state", mark("State")), Column("created_at", mark("Made")),
@@ -76,7 +80,39 @@ async def messages(
         without=[Without("state", one, said(STATES[one][0]), sum(counts.get(s, 0) for s in state if s != one)
                          if len(state) > 1 else sum(counts.values())) for one in state],
     )  # fmt: skip
-    return pages.render(request, reader.viewer, "messages.html", listing=listing, states=STATES, subjects=SUBJECTS)
+    return pages.render(request, reader.viewer, "messages.html", listing=listing, states=STATES, subjects=SUBJECTS,
+                        query=f"?{request.url.query}" if request.url.query else "")  # fmt: skip
+
+
+@router.get("/messages.{ending}")
+async def as_file(
+    request: Request, service: Serving, reader: Reader, ending: Ending,
+    state: Annotated[list[State], Query(default_factory=list, max_length=5)],
+) -> StreamingResponse:  # fmt: skip
+    """The same list, whole, as a file."""
+    said = pages.language(request, reader.viewer)
+    rows = _exported(service, reader, state, scope_of(request), said)
+    return await exported(ending, "messages", [said(column.words) for column in COLUMNS], rows)
+
+
+async def _exported(
+    service: Service, reader: Allowed, state: list[State], scope: str | None, said: Language
+) -> AsyncIterator[Sequence[Any]]:
+    place: tuple[datetime, UUID] | None = None
+    while True:
+        async with service.database.connection() as connection:
+            found = await views.newest(
+                connection, before=place, states=state, cluster=_identifier(scope) if scope else None,
+                limit=EXPORTED_AT_ONCE, span=reader.span(),
+            )  # fmt: skip
+        for row in found:
+            subject, state_of = SUBJECTS[row["subject"]], STATES[row["state"]][0]
+            yield (
+                said(subject), row["organization"], row["cluster"], said(state_of), row["created_at"], row["attempts"],
+            )  # fmt: skip
+        if len(found) < EXPORTED_AT_ONCE:
+            return
+        place = found[-1]["created_at"], found[-1]["id"]
 
 
 @router.get("/messages/{message_id}", response_class=HTMLResponse)

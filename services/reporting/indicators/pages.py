@@ -3,15 +3,17 @@
 Every figure names the day it counts and its definition; the page follows the day in its address.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.reporting.indicators import domain, views
 from services.reporting.indicators.domain import Dimension, Indicator, Words
+from shared.http.exports import Ending, exported
 from shared.http.inputs import Day
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
@@ -50,6 +52,27 @@ async def indicators(
         dimensions=[(code, _in(words, said)) for code, words in domain.DIMENSIONS.items()],
         opens_facts=facts.everything or bool(facts.clusters), is_today=day == today,
     )  # fmt: skip
+
+
+@router.get("/indicators/{code}.{ending}")
+async def as_file(
+    request: Request, service: Serving, reader: Reader, code: str, ending: Ending,
+    as_of: Annotated[Day | None, Query()] = None, by: Annotated[Dimension, Query()] = "cluster",
+) -> StreamingResponse:  # fmt: skip
+    """The table behind a chart as a file."""
+    indicator = domain.indicator_named(code)
+    said = pages.language(request, reader.viewer)
+    day = as_of or day_in(service.settings.network_zone, service.clock())
+    async with service.database.connection() as connection:
+        rows = await views.rows_of(connection, indicator.code, views.Asked(day, None), (by,))
+        clusters = await views.cluster_labels(connection) if by == "cluster" else {}
+
+    async def lines() -> AsyncIterator[Sequence[Any]]:
+        for row in rows:
+            yield _label(by, str(row[by]), clusters, said), row["value"]
+
+    columns = [_in(domain.DIMENSIONS[by], said), f"{_in(indicator.name, said)}, {said.day(day)}"]
+    return await exported(ending, code, columns, lines())
 
 
 async def _shown(
@@ -92,7 +115,32 @@ async def facts_behind(
         for row in rows[:100]
     ]  # fmt: skip
     listing = Listing(FACT_COLUMNS, shown, next=str(rows[99]["id"]) if len(rows) > 100 else None)
-    return pages.render(request, caller.viewer, "facts.html", listing=listing, name=_in(indicator.name, said), day=day)
+    return pages.render(request, caller.viewer, "facts.html", listing=listing, name=_in(indicator.name, said), day=day,
+                        code=indicator.code)  # fmt: skip
+
+
+@router.get("/indicators/{code}/facts.{ending}")
+async def facts_as_file(
+    request: Request, service: Serving, caller: Annotated[Allowed, May("indicators.facts")], code: str, ending: Ending,
+    as_of: Annotated[Day | None, Query()] = None,
+) -> StreamingResponse:  # fmt: skip
+    """The facts behind a figure, whole, as a file."""
+    domain.indicator_named(code)
+    day = as_of or day_in(service.settings.network_zone, service.clock())
+
+    async def lines() -> AsyncIterator[Sequence[Any]]:
+        after: UUID | None = None
+        while True:
+            async with service.database.connection() as connection:
+                rows = await views.facts_behind(connection, views.Asked(day, None), after, 1000, caller.span())
+            for row in rows:
+                yield tuple(row[column.key] for column in FACT_COLUMNS)
+            if len(rows) < 1000:
+                return
+            after = rows[-1]["id"]
+
+    said = pages.language(request, caller.viewer)
+    return await exported(ending, f"{code}-facts", [said(column.words) for column in FACT_COLUMNS], lines())
 
 
 def _label(dimension: Dimension, key: str, clusters: dict[str, Any], said: Language) -> str:

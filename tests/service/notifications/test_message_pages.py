@@ -103,3 +103,22 @@ async def test_a_place_that_is_none_is_refused(
     coordinator = await somebody(databases["notifications"], "coordinator")
     answer = await client.get(f"/messages?{query}", headers=_browser(coordinator))
     assert answer.status_code == 422, answer.text
+
+
+async def test_the_list_comes_as_a_file_with_the_rows_of_the_reader(
+    client_for: ClientFor, databases: dict[str, Database]
+) -> None:
+    database = databases["notifications"]
+    cluster, foreign = uuid_utils.uuid7(), uuid_utils.uuid7()
+    await _messages(database, cluster, ["sent"] * 3 + ["failed"], "Ana Sol")
+    await _messages(database, foreign, ["failed"], "Ana Sol")
+    client = await client_for("notifications", token=None, definition=replace(DEFINITION, consumers=(), loops={}))
+    staff = await somebody(database, "cluster_staff", "cluster", cluster)
+    for query, rows in (("", 4), ("?state=failed", 1)):
+        answer = await client.get(f"/messages.csv{query}", headers=_browser(staff))
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert len(answer.content.decode("utf-8-sig").splitlines()) == 1 + rows
+    assert (await client.get("/messages.xlsx", headers=_browser(staff))).content.startswith(b"PK")
+    assert (await client.get("/messages.pdf", headers=_browser(staff))).status_code in (404, 422)
+    partner = await somebody(database, "partner")
+    assert (await client.get("/messages.csv", headers=_browser(partner))).status_code == 403

@@ -1,11 +1,12 @@
 """People and access: who may sign in and as what, by role, scope and name; one person's roles, and their end."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.membership.access import store, views
 from services.membership.access.commands import giving, inviting
@@ -14,6 +15,7 @@ from services.membership.access.pages.parts import days, identifier, over, pages
 from services.membership.access.pages.waiting import waiting
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
+from shared.http.exports import Ending, exported
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving, Span
 from shared.http.routes import Route
 from shared.postgres.pool import Connection
@@ -30,6 +32,8 @@ from shared.web.tables import Choice, Column, Filter, Listing, Without
 router = APIRouter(include_in_schema=False, route_class=Route)
 
 Reader = Annotated[Allowed, May("access.read")]
+Exporting = Annotated[Allowed, May("people.export")]
+MayExport = Annotated[Allowed, Sees("people.export")]
 Preparing = Annotated[Allowed, Sees("access.prepare")]
 Releasing = Annotated[Allowed, Sees("access.release")]
 MayWithdraw = Annotated[Allowed, Sees("access.withdraw")]
@@ -47,6 +51,7 @@ COLUMNS = (
 @router.get("/access", response_class=HTMLResponse)
 async def access(
     request: Request, service: Serving, reader: Reader, preparing: Preparing, releasing: Releasing,
+    exporting: MayExport,
     role: Values = [], over: Values = [],  # noqa: B006  # FastAPI copies them
     q: Annotated[str, Query(max_length=100)] = "", after: UUID | None = None,
 ) -> Response:  # fmt: skip
@@ -76,7 +81,37 @@ async def access(
     )  # fmt: skip
     return pages.render(
         request, reader.viewer, "access.html", listing=listing, waiting=prepared, may_invite=reaches(preparing),
+        may_export=reaches(exporting), query=f"?{request.url.query}" if request.url.query else "",
     )  # fmt: skip
+
+
+@router.get("/access.{ending}")
+async def as_file(
+    request: Request, service: Serving, reader: Exporting, ending: Ending,
+    role: Values = [], over: Values = [],  # noqa: B006  # FastAPI copies them
+    q: Annotated[str, Query(max_length=100)] = "",
+) -> StreamingResponse:  # fmt: skip
+    """The same people, whole, as a file; for who may export people."""
+    said = pages.language(request, reader.viewer)
+    asked = views.Asked(role, over, q.replace("\x00", ""))
+    rows = _exported(service, asked, _narrowed(reader, scope_of(request)), said)
+    return await exported(ending, "access", [said(mark("Person")), said(mark("Mail")), said(mark("Roles"))], rows)
+
+
+async def _exported(service: Service, asked: views.Asked, span: Span, said: Language) -> AsyncIterator[Sequence[Any]]:
+    today = day_in(service.settings.network_zone, service.clock())
+    after: UUID | None = None
+    while True:
+        async with service.database.connection() as connection:
+            ids = await views.people(connection, asked, span, today, after, ROWS)
+            loaded = {one.id: one for one in await store.load(connection, ids)}
+            names = await views.scopes(connection, list(loaded.values()))
+        for one in (loaded[id_] for id_ in ids if id_ in loaded):
+            roles = [f"{said(ROLE_WORDS[g.role])} ({_over(said, g, names)})" for g in _in_force(one, today)]
+            yield one.name, one.mail, roles
+        if len(ids) < ROWS:
+            return
+        after = ids[-1]
 
 
 def _narrowed(reader: Allowed, chosen: str | None) -> Span:
