@@ -38,7 +38,7 @@ EXCUSED: Mapping[str, str] = {
     "services.reporting.generations.store.drop_remains": "over each of TABLES; RENDERED has them",
     "services.reporting.generations.store.lacking": "over each of FACT_TABLES; RENDERED has them",
     "services.reporting.generations.store.digest": "over the tables and columns of register; RENDERED has them",
-    "shared.runtime.privacy": "made of the lists of each module, run by the owner across schemas; tests run all of them",
+    "shared.runtime.privacy": "made of the lists of each module, run by the owner across schemas; its test runs them",
     "shared.messaging.refill": "run by the owner, across schemas, before a service starts",
     "shared.postgres.migrations": "run by the owner on a database that has no schema yet",
 }

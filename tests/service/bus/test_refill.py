@@ -109,11 +109,6 @@ async def test_who_was_erased_while_a_listener_was_behind_is_erased_there_by_a_r
     assert all(row[2] is not None for row in await effects.rows(service.database.pool, kept))
 
 
-async def _held(database: Database, effects: Effects) -> list[tuple[str, str, str]]:
-    async with database.connection() as connection:
-        return await parked_keys(connection, effects.name)
-
-
 async def test_who_was_erased_while_only_a_record_set_aside_told_of_them_is_erased_by_a_refill(
     run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, effects: Effects, reporting: Database
 ) -> None:
@@ -122,7 +117,8 @@ async def test_who_was_erased_while_only_a_record_set_aside_told_of_them_is_eras
     effects.refused = {(str(aside), 3)}
     odd = received(topic=PEOPLE, partition=0, offset=1, timestamp=1, key=b"\xff", value=b"{}", headers=[])
     await settle(reporting, effects, [item(person(highest), highest, 2**63 - 1), odd, item(person(aside), aside, 3)])
-    assert len(await _held(reporting, effects)) == 2
+    async with reporting.connection() as connection:
+        assert len(await parked_keys(connection, effects.name)) == 2
     new = kafka_settings("membership", topic_prefix=f"{kafka_settings('membership').topic_prefix}lost.")
     await make_topics(new)
     listener = Definition("reporting", consumers=[effects.consumer()])
@@ -137,7 +133,8 @@ async def test_who_was_erased_while_only_a_record_set_aside_told_of_them_is_eras
         ]  # fmt: skip
 
     await until(erased)
-    assert [key for _, _, key in await _held(reporting, effects)] == [odd.key]
+    async with reporting.connection() as connection:
+        assert [key for _, _, key in await parked_keys(connection, effects.name)] == [odd.key]
 
 
 async def test_reconcile_erases_what_has_the_highest_version_there_is(run_service: Run) -> None:
