@@ -174,6 +174,6 @@ async def test_a_browser_gets_the_same_reason_as_a_page(client: httpx.AsyncClien
     assert (large.status_code, large.headers["content-type"]) == (413, "text/html; charset=utf-8")
     assert "El contenido pasa de 4 kB" in large.text and large.headers["content-language"] == "es"
     unknown = await client.get(f"/organizations/{uuid4().hex}", headers={"Accept": "text/html"} | ENGLISH)
-    assert (unknown.status_code, "there is no organisation" in unknown.text) == (404, True)
+    assert (unknown.status_code, "There is no organisation" in unknown.text) == (404, True)
     spanish = await client.get(f"/organizations/{uuid4().hex}", headers={"Accept": "text/html"} | SPANISH)
     assert (spanish.status_code, "La organización" in spanish.text) == (404, True)
