@@ -6,6 +6,7 @@ from services.membership.access import pages as access_pages
 from services.membership.access.domain import PERSONAL as PERSONAL_OF_ACCESS
 from services.membership.clusters import api as clusters
 from services.membership.history import api as history
+from services.membership.history import pages as history_pages
 from services.membership.memberships import api as memberships
 from services.membership.memberships import pages as membership_pages
 from services.membership.organizations import api as organizations
@@ -32,6 +33,7 @@ DEFINITION = Definition(
         organization_pages.router,
         membership_pages.router,
         history.router,
+        history_pages.router,
         search.router,
         shell_router(),
         documentation_router(),

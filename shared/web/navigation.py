@@ -44,6 +44,7 @@ ENTRIES: tuple[Entry, ...] = (
            *CLUSTER_ROLES),
     _entry("access", mark("People and access"), "/access", "access", "coordinator", "assistant", "operator",
            "cluster_director"),
+    _entry("invite", mark("Invite somebody"), "/access/invite", "access", "cluster_staff"),
     _entry("tokens", mark("Programs"), "/tokens", "tokens", "coordinator", "operator"),
     _entry("operations", mark("Operations"), "/operations", "operations", "operator", "developer",
            also=tuple(f"/{service}/pages" for service in SERVICES)),

@@ -14,7 +14,7 @@ from tests.stack.run import required
 VisitorFor = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """`cumulo up --demo` with a register imported, so that lists, messages and tasks hold something."""
     if chromium() is None:
@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def browser(stack: House) -> AsyncIterator[Browser]:
     """Chromium."""
     async with browser_running() as found:

@@ -243,7 +243,38 @@ async def test_the_list_shows_a_director_the_own_cluster_and_filters_with_counts
     assert "gives 2" in nobody
     account = next(a for a in (await door.staff.get("/membership/accounts?limit=500")).json()["items"]
                    if a["mail"] == far)  # fmt: skip
-    assert (await director.get(f"/access/{account['id']}")).status_code == 404
+    for tab in ("", "/history"):
+        assert (await director.get(f"/access/{account['id']}{tab}")).status_code == 404
+
+
+async def test_what_staff_prepare_for_a_company_waits_with_them_and_with_the_director_of_its_cluster(
+    door: Reading,
+) -> None:
+    ours, theirs = await cluster(door), await cluster(door, "Dos Volcanes")
+    near, far = (
+        await door.reader("cluster_director", cluster_id=ours), await door.reader("cluster_director", cluster_id=theirs)
+    )  # fmt: skip
+    staff, mail, name = await door.reader("cluster_staff", cluster_id=ours), new_mail(), f"Arneses {uuid4().hex[:8]}"
+    body = {"legal_name": name, "trade_name": name, "type": "company", "country": "MX"}
+    company = (await door.staff.post("/membership/organizations", json=body)).json()["id"]
+    applied = await door.staff.post(
+        "/membership/memberships",
+        json={"organization_id": company, "cluster_id": ours, "category": "associate"},
+    )
+    assert applied.status_code == 201, applied.text
+    assert 'href="/access/invite"' in (await staff.get("/")).text
+    asked = await staff.post(
+        "/access/invite", data={"mail": mail, "role": "representative", "organization": name, "language": "es"}
+    )
+    assert "Prepared" in said_once(asked, "/access/invite")
+    own = (await staff.get("/access/invite")).text
+    assert mail in own
+    assert not re.search(r"/release\"", own)
+    assert mail not in (await far.get("/access")).text
+    page = (await near.get("/access")).text
+    [id_] = re.findall(rf"{mail}.*?/access/prepared/([0-9a-f-]+)/release", page, re.DOTALL)
+    assert "is invited" in said_once(await near.post(f"/access/prepared/{id_}/release"), "/access")
+    assert len(door.mails(mail, "")) == 1
 
 
 async def test_a_role_ends_with_a_reason_and_nobodys_own(door: Reading) -> None:
@@ -258,6 +289,10 @@ async def test_a_role_ends_with_a_reason_and_nobodys_own(door: Reading) -> None:
     assert said_once(done, f"/access/{id_}") == "The role ended"
     gone = await coordinator.post(action, data={"reason": "Otra vez"})
     assert said_once(gone, f"/access/{id_}") == "This role had ended already"
+    history = (await coordinator.get(f"/access/{id_}/history")).text
+    assert "Terminó su servicio social" in history
+    assert "ended the role assistant of the network · whole network" in history
+    assert "gave the role assistant of the network · whole network, since" in history
     mine = (await coordinator.get("/membership/me")).json()["id"]
     assert "/withdraw" not in (await coordinator.get(f"/access/{mine}")).text
 

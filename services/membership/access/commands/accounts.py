@@ -3,10 +3,10 @@
 Each writes this service's own copy (what every other service gets by the state topic) in the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat as uuid_utils
@@ -60,7 +60,7 @@ async def invite(
         await store.insert(unit.connection, account)
     else:
         await store.update(unit.connection, account)
-    await _publish(unit, account, f"{role}, {scope}")
+    await _publish(unit, account, fields={"role": (None, _held(grant))})
     return Invited(account, grant, found is None)
 
 
@@ -79,7 +79,7 @@ async def withdraw(unit: Unit, account_id: UUID, grant_id: UUID, *, today: date,
     after = domain.withdrawn(account, grant_id, today)
     await store.mark_withdrawn(unit.connection, grant_id, unit.actor, unit.now)
     await store.update(unit.connection, after)
-    await _publish(unit, after, note or f"{grant.role if grant else 'role'} withdrawn")
+    await _publish(unit, after, note, {"role": (_held(grant) if grant else None, None)})
     return after
 
 
@@ -88,7 +88,7 @@ async def sign_out_everywhere(unit: Unit, account_id: UUID) -> Account:
     account = domain.signed_out(await locked(unit, account_id), unit.now)
     await store.end_sessions(unit.connection, account_id, unit.now)
     await store.update(unit.connection, account)
-    await _publish(unit, account, None)
+    await _publish(unit, account)
     return account
 
 
@@ -100,7 +100,7 @@ async def sign_out(unit: Unit, account_id: UUID, session_id: UUID) -> None:
     ended = await store.ended_since(unit.connection, account_id, lately)
     account = replace(account, ended=tuple(ended), version=account.version + 1)
     await store.update(unit.connection, account)
-    await _publish(unit, account, None)
+    await _publish(unit, account)
 
 
 class MadeToken(NamedTuple):
@@ -132,7 +132,7 @@ async def make_token(
     )  # fmt: skip
     account = domain.granted(account, grant, today)
     await store.insert(unit.connection, account)
-    await _publish(unit, account, f"token for {days} days")
+    await _publish(unit, account, fields={"role": (None, _held(grant)), "until": (None, until)})
     return MadeToken(account, await keys.token_for(unit, account.id, None, until))
 
 
@@ -142,9 +142,10 @@ async def revoke_token(unit: Unit, account_id: UUID) -> Account:
     if account.kind != "program":
         raise domain.NoSuchAccount("there is no token {id}", id=account_id, field="token_id")
     if account.until is None or account.until > unit.now:
+        before = account.until
         account = replace(domain.signed_out(account, unit.now), until=unit.now)
         await store.update(unit.connection, account)
-        await _publish(unit, account, "token revoked")
+        await _publish(unit, account, fields={"until": (before, unit.now)})
     return account
 
 
@@ -155,7 +156,8 @@ async def rename(unit: Unit, account_id: UUID, *, name: str | None, language: La
     if after != account:
         after = replace(after, version=account.version + 1)
         await store.update(unit.connection, after)
-        await _publish(unit, after, None)
+        fields = {"name": (account.name, after.name), "language": (account.language, after.language)}
+        await _publish(unit, after, fields={name: pair for name, pair in fields.items() if pair[0] != pair[1]})
     return after
 
 
@@ -182,10 +184,17 @@ async def locked(unit: Unit, account_id: UUID) -> Account:
     return found[0]
 
 
-async def _publish(unit: Unit, account: Account, note: str | None) -> None:
+async def _publish(
+    unit: Unit, account: Account, note: str | None = None, fields: Mapping[str, tuple[Any, Any]] | None = None
+) -> None:
     await save_access(unit.connection, [account.published()])
     await record(unit, [store.access_record(account)])
-    await log_changes(unit, [Logged("account", account.id, account.version, note)])
+    await log_changes(unit, [Logged("account", account.id, account.version, note, dict(fields) if fields else None)])
+
+
+def _held(grant: Grant) -> dict[str, Any]:
+    """A role as the change log has it."""
+    return {"role": grant.role, "over": grant.scope_id, "since": grant.since, "until": grant.until}
 
 
 def soon(now: datetime) -> datetime:

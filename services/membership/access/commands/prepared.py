@@ -21,7 +21,10 @@ SELECT id, kind, payload::text AS payload, cluster_id, prepared_by, prepared_at 
 WAITING = (
     COLUMNS
     + """
-AND ($1::uuid IS NULL OR id > $1) AND ($3 OR prepared_by = $5 OR cluster_id = ANY ($4::uuid[])) ORDER BY id LIMIT $2
+AND ($1::uuid IS NULL OR id > $1) AND ($3 OR prepared_by = $5 OR cluster_id = ANY ($4::uuid[]) OR EXISTS (
+    SELECT FROM membership m
+    WHERE m.organization_id = (payload ->> 'organization_id')::uuid AND m.cluster_id = ANY ($4::uuid[])
+)) ORDER BY id LIMIT $2
 """
 )
 LOCK = COLUMNS + "AND id = $1 FOR UPDATE"

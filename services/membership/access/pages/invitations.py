@@ -15,6 +15,7 @@ from services.membership.access.commands.inviting import Invitation
 from services.membership.access.commands.prepared import Prepared
 from services.membership.access.domain import BY_A_DIRECTOR, SCOPES, NoSuchPrepared
 from services.membership.access.pages.parts import identifier, pages, reaches, sent
+from services.membership.access.pages.waiting import waiting
 from shared.contracts.membership import Role
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -78,12 +79,14 @@ async def _page(
     said = pages.language(request, preparing.viewer)
     async with service.database.connection() as connection:
         clusters = await views.all_clusters(connection, preparing.span())
+        # who reads the page of people has it there
+        prepared = [] if reaches(reading) else await waiting(connection, preparing, releasing, said)
     roles = [
         (role, f"{said(ROLE_WORDS[role]).capitalize()} · {_kind(said, role)}") for role in _roles(preparing)
     ]  # fmt: skip
     return pages.render(
         request, preparing.viewer, "invite.html", status, form=form, roles=roles, clusters=clusters,
-        releases=reaches(releasing), lists=reaches(reading),
+        releases=reaches(releasing), lists=reaches(reading), waiting=prepared,
         companies=[(str(one.id), one.trade_name, one.legal_name) for one in companies or ()],
     )  # fmt: skip
 
@@ -134,7 +137,7 @@ async def send(
         field = FIELDS.get(refusal.field or "", refusal.field or "")
         form = Form(values, {field: reason(said, refusal)})
         return await _page(request, service, preparing, releasing, reading, form, refusal.status)
-    back = "/access" if reaches(reading) else "/"
+    back = "/access" if reaches(reading) else "/access/invite"
     if isinstance(made, Prepared):
         return turn(back, said=said(mark("Prepared: it goes out when somebody else releases it")))
     background.add_task(mailing.send, service, letters.invitation_letter(made, door))
@@ -197,7 +200,7 @@ async def release(
 @router.post("/access/prepared/{prepared_id}/drop", response_class=HTMLResponse)
 async def drop(request: Request, preparing: Preparing, reading: Reading, prepared_id: UUID) -> Response:
     said = pages.language(request, preparing.viewer)
-    back = "/access" if reaches(reading) else "/"
+    back = "/access" if reaches(reading) else "/access/invite"
     try:
         async with unit_of(request, preparing.actor) as unit:
             await inviting.drop(unit, preparing, prepared_id)
