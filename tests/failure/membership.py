@@ -31,11 +31,11 @@ DAY = date(2026, 1, 15)
 
 LOAD = "SELECT * FROM failure_membership WHERE id = $1 FOR UPDATE"
 LOAD_UNLOCKED = "SELECT * FROM failure_membership WHERE id = $1"
-SAVE = """
+INSERT = """
 INSERT INTO failure_membership (id, version, organization_id, cluster_id, category, standing)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET version = excluded.version, category = excluded.category, standing = excluded.standing
 """
+UPDATE = "UPDATE failure_membership SET version = $2, category = $3, standing = $4 WHERE id = $1"
 SAVE_PERSON = """
 INSERT INTO failure_person (id, version, name) VALUES ($1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET version = excluded.version, name = excluded.name
@@ -75,7 +75,10 @@ async def advance(unit: Unit, key: UUID, row: Row | None, *, facts: int = 1, clu
             previous, category = category, CATEGORIES[(CATEGORIES.index(category) + 1) % 3]
             fact = MembershipCategoryChanged(category=category, previous=previous, **about)
         records.append(Record(str(key), version, fact, DAY))
-    await unit.connection.execute(SAVE, key, version, ORGANIZATION, cluster, category, standing)
+    if row:
+        await unit.connection.execute(UPDATE, key, version, category, standing)
+    else:  # two who make it at once held no lock on it: the second is refused
+        await unit.connection.execute(INSERT, key, version, ORGANIZATION, cluster, category, standing)
     state = StandingState(category=category, standing=standing, since=DAY, until=None, **about)
     records.append(Record(str(key), version, state))
     await record(unit, records)
