@@ -117,11 +117,15 @@ def requires_real_kafka(kafka: Kafka) -> Kafka:
 
 
 @pytest.fixture(scope="session")
-def service_settings(request: pytest.FixtureRequest, run: Run, postgres: Cluster) -> SettingsFor:
+def service_settings(
+    request: pytest.FixtureRequest, run: Run, postgres: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> SettingsFor:
     """`service_settings("events", kafka=True, relay_batch=10)`: settings on this worker's database.
 
     Kafka's address and this worker's prefix are set only with `kafka=True`, so that tests without it start none.
+    Membership's own mails go into a folder: a server that is not there would be tried for seconds.
     """
+    mails = tmp_path_factory.mktemp("mails")
 
     def make(service: str, *, kafka: bool = False, **more: Any) -> Settings:
         values: dict[str, Any] = {
@@ -137,6 +141,8 @@ def service_settings(request: pytest.FixtureRequest, run: Run, postgres: Cluster
             "topic_prefix": f"{run.name}.",
             "relay_enabled": kafka,
         }
+        if service == "membership":
+            values["mail_folder"] = mails
         if kafka:
             found: Kafka = request.getfixturevalue("kafka")
             values |= {

@@ -24,7 +24,7 @@ async def issuer() -> AsyncIterator[Issuer]:
 async def staff(client_for: ClientFor, issuer: Issuer) -> httpx.AsyncClient:
     return await client_for(
         "membership", clock=lambda: NOW, provider_issuer=issuer.address, provider_client_id=CLIENT,
-        provider_client_secret=SECRET, mail_folder="/dev/null/none",
+        provider_client_secret=SECRET,
     )  # fmt: skip
 
 
