@@ -14,6 +14,8 @@ from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
 from services.membership.people.domain import PERSONAL as PERSONAL_OF_PEOPLE
 from services.membership.policy import POLICY
+from services.membership.profiles import api as profiles
+from services.membership.profiles import pages as profile_pages
 from services.membership.search import pages as search
 from services.membership.states import STATES
 from shared.runtime.service import Definition
@@ -26,11 +28,13 @@ DEFINITION = Definition(
     routers=(
         clusters.router,
         organizations.router,
+        profiles.router,
         memberships.router,
         people.router,
         access.router,
         access_pages.router,
         organization_pages.router,
+        profile_pages.router,
         membership_pages.router,
         history.router,
         history_pages.router,

@@ -75,3 +75,30 @@ def state_code(country: str, text: str) -> str:
             field="state",
         )
     return code
+
+
+STATES: dict[str, str] = {
+    "AGU": "Aguascalientes", "BCN": "Baja California", "BCS": "Baja California Sur", "CAM": "Campeche",
+    "CHH": "Chihuahua", "CHP": "Chiapas", "CMX": "Ciudad de México", "COA": "Coahuila", "COL": "Colima",
+    "DUR": "Durango", "GRO": "Guerrero", "GUA": "Guanajuato", "HID": "Hidalgo", "JAL": "Jalisco",
+    "MEX": "Estado de México", "MIC": "Michoacán", "MOR": "Morelos", "NAY": "Nayarit", "NLE": "Nuevo León",
+    "OAX": "Oaxaca", "PUE": "Puebla", "QUE": "Querétaro", "ROO": "Quintana Roo", "SIN": "Sinaloa",
+    "SLP": "San Luis Potosí", "SON": "Sonora", "TAB": "Tabasco", "TAM": "Tamaulipas", "TLA": "Tlaxcala",
+    "VER": "Veracruz", "YUC": "Yucatán", "ZAC": "Zacatecas",
+}  # fmt: skip
+"""Mexico's states as people write them, by ISO 3166-2 code."""
+
+_ZONES = {"BCN": "America/Tijuana", "BCS": "America/Mazatlan", "SON": "America/Hermosillo", "SIN": "America/Mazatlan",
+          "NAY": "America/Mazatlan", "CHH": "America/Chihuahua", "ROO": "America/Cancun"}  # fmt: skip
+
+
+def zone_of(country: str, state: str | None) -> str | None:
+    """The time zone in which most of a state lives; None where it is not known. Border towns may differ."""
+    if country != "MX" or state is None:
+        return None
+    return _ZONES.get(state, "America/Mexico_City")
+
+
+def state_name(country: str, state: str | None) -> str:
+    """A state as people write it; abroad its code."""
+    return STATES.get(state or "", state or "") if country == "MX" else state or ""

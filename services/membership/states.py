@@ -13,6 +13,7 @@ from services.membership.clusters import store as clusters
 from services.membership.memberships import store as memberships
 from services.membership.organizations import store as organizations
 from services.membership.people import store as people
+from services.membership.profiles import store as profiles
 from shared.messaging.events import StateSource
 from shared.messaging.outbox import Record
 from shared.postgres.pool import Connection
@@ -53,6 +54,7 @@ def _uuid(key: str) -> UUID | None:
 STATES = {
     "membership.cluster.state": _source(clusters.page, clusters.lock, clusters.state_record),
     "membership.organization.state": _source(organizations.page, organizations.lock, organizations.state_record),
+    "membership.profile.state": _source(profiles.page, profiles.lock, profiles.state_record),
     "membership.standing.state": _source(memberships.page, memberships.lock, memberships.state_record),
     "membership.person.state": _source(people.page, people.lock, people.state_record),
     "membership.access.state": _source(access.page, access.lock, access.access_record),

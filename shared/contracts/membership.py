@@ -146,6 +146,121 @@ class OrganizationState(State):
     positions: list[DatedPosition]
 
 
+# --- what an organisation can do -----------------------------------------------------------------
+
+Size = Literal["micro", "small", "medium", "large"]
+"""By people employed: up to 10, 50, 250, more (Mexico: DOF 30 June 2009, manufacturing, without its sales)."""
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+"""A process, sector or standard of the published lists, e.g. "stamping", "medical", "iatf_16949"."""
+HsCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2})?$")]
+"""A heading or subheading of the Harmonized System without dots, e.g. "870829"."""
+
+
+class Activity(BaseModel):
+    """A class of economic activity: NAICS 2022 or SCIAN, e.g. scian 336370."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    scheme: Literal["naics", "scian"]
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{2,6}$")]
+
+
+class _ProfileFact(Fact):
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "profile"
+
+    organization_id: UUID
+
+
+class CapabilitiesDescribed(_ProfileFact):
+    """What an organisation can do and for whom, whole; it replaces what was known before. `parent_id`: of a branch."""
+
+    size: Size | None
+    parent_id: UUID | None
+    processes: list[Code]
+    sectors: list[Code]
+    products: list[HsCode]
+    activities: list[Activity]
+
+
+class CertificateRecorded(_ProfileFact):
+    """A certificate holds from `since` on; `until` is the first day without it. The newest of an id counts."""
+
+    certificate_id: UUID
+    standard: Code
+    since: date
+    until: date
+
+
+class CertificateRemoved(_ProfileFact):
+    """A certificate is no longer in the register: it was a mistake, or was withdrawn."""
+
+    certificate_id: UUID
+
+
+class SiteRecorded(_ProfileFact):
+    """A plant or office is there, or moved. `state` is None abroad where it is unknown."""
+
+    site_id: UUID
+    country: Country
+    state: Subdivision | None
+
+
+class SiteClosed(_ProfileFact):
+    """A plant or office is there no more from `effective` on."""
+
+    site_id: UUID
+
+
+class VisibilityChanged(_ProfileFact):
+    """Other readers than before see these fields; the state holds what the network sees."""
+
+    fields: list[FieldName]
+
+
+class Certificate(BaseModel):
+    """A certificate as the network sees it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    certificate_id: UUID
+    standard: Code
+    body: str
+    number: str | None
+    scope: str | None
+    since: date
+    until: date
+
+
+class Site(BaseModel):
+    """A plant or office as the network sees it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    site_id: UUID
+    name: str
+    country: Country
+    state: Subdivision | None
+    city: str | None
+
+
+class ProfileState(State):
+    """What an organisation can do, as far as the whole network may see it. What it keeps to itself is left out."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "profile"
+
+    organization_id: UUID
+    size: Size | None
+    parent_id: UUID | None
+    processes: list[Code]
+    sectors: list[Code]
+    products: list[HsCode]
+    activities: list[Activity]
+    certificates: list[Certificate]
+    sites: list[Site]
+
+
 # --- memberships of an organisation in a cluster -------------------------------------------------
 
 

@@ -32,6 +32,7 @@ _TAGS: Mapping[str, str] = {
     "organizations": "Companies, schools, public bodies and whoever else belongs to a cluster.",
     "memberships": "Which organisation belongs to which cluster: applied, accepted, in force, ended.",
     "clusters": "The clusters of the network.",
+    "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
     "people": "Erasing a person.",
     "members": "Memberships as this service knows them from the stream.",
     "messages": "Mails that were sent for facts, and what became of them.",
@@ -210,7 +211,7 @@ def _refusals(operation: Document, method: str, route: APIRoute, schemas: Mappin
         found.add(422)
     if "if-match" in names:
         found.add(412)
-        if method == "PATCH":  # a change says which version it was made from, a step need not
+        if method != "POST":  # a change says which version it was made from, a step need not
             found.add(428)
     for status in sorted(found | {code for code in map(int, responses) if code in _PROBLEMS}):
         stated = responses.get(str(status))
