@@ -5,6 +5,8 @@ from services.membership.access import jobs as access_jobs
 from services.membership.access import pages as access_pages
 from services.membership.access.domain import PERSONAL as PERSONAL_OF_ACCESS
 from services.membership.clusters import api as clusters
+from services.membership.directory import api as directory
+from services.membership.directory import pages as directory_pages
 from services.membership.history import api as history
 from services.membership.history import pages as history_pages
 from services.membership.memberships import api as memberships
@@ -35,6 +37,8 @@ DEFINITION = Definition(
         access_pages.router,
         organization_pages.router,
         profile_pages.router,
+        directory.router,
+        directory_pages.router,
         membership_pages.router,
         history.router,
         history_pages.router,

@@ -3,7 +3,7 @@
 All names are invented. Run again it changes nothing: what is there stays.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from services.membership.clusters import commands as cluster_commands
 from services.membership.clusters import store as clusters
 from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
-from shared.contracts.membership import Category, ChainPosition, OrganizationType, Role
+from services.membership.profiles import commands as profiles
+from shared.contracts.membership import Category, ChainPosition, OrganizationType, Role, Size
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
@@ -28,6 +29,17 @@ class DemoCluster(NamedTuple):
     since: date
 
 
+class DemoProfile(NamedTuple):
+    """What an organisation of the demo can do. `certificates`: standard, and in how many days it ends."""
+
+    size: Size
+    processes: tuple[str, ...]
+    sectors: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    activities: tuple[str, ...] = ()
+    certificates: tuple[tuple[str, int], ...] = ()
+
+
 class DemoCompany(NamedTuple):
     """An organisation of the demo and the cluster it belongs to."""
 
@@ -39,6 +51,7 @@ class DemoCompany(NamedTuple):
     cluster: str
     category: Category
     city: str
+    does: DemoProfile | None = None
 
 
 class DemoPerson(NamedTuple):
@@ -68,19 +81,32 @@ CLUSTERS = (
 )
 COMPANIES = (
     DemoCompany("tres-cerros", "Inyectora Tres Cerros, S.A. de C.V.", "Inyectora Tres Cerros", "company", ("tier2",),
-                "regiomontano-norte", "associate", "Apodaca"),
+                "regiomontano-norte", "associate", "Apodaca",
+                DemoProfile("medium", ("injection_moulding", "tooling"), ("light_vehicles", "medical"),
+                            ("392690", "870829"), ("scian:326192",), (("iatf_16949", 410), ("iso_14001", 41)))),
     DemoCompany("penia-alta", "Troquelados Peña Alta, S.A. de C.V.", "Troquelados Peña Alta", "company", ("tier1",),
-                "regiomontano-norte", "associate", "Santa Catarina"),
+                "regiomontano-norte", "associate", "Santa Catarina",
+                DemoProfile("large", ("stamping", "welding", "plating"), ("light_vehicles", "heavy_trucks"),
+                            ("870829", "732690"), ("scian:336370",), (("iatf_16949", 622), ("iso_9001", 200)))),
     DemoCompany("tres-puentes", "Logística Tres Puentes, S. de R.L.", "Logística Tres Puentes", "company",
-                ("service",), "bajio-guanajuatense", "affiliate", "Silao"),
+                ("service",), "bajio-guanajuatense", "affiliate", "Silao",
+                DemoProfile("small", ("logistics", "packaging"), ("light_vehicles",), (), ("scian:484121",),
+                            (("ctpat", 95),))),
     DemoCompany("nazas", "Arneses del Nazas, S.A. de C.V.", "Arneses del Nazas", "company", ("tier1", "tier2"),
-                "comarca-del-nazas", "associate", "Gómez Palacio"),
+                "comarca-del-nazas", "associate", "Gómez Palacio",
+                DemoProfile("large", ("harnesses", "assembly"), ("light_vehicles", "electric_vehicles"), ("854430",),
+                            ("scian:336320",), (("iatf_16949", 27),))),
     DemoCompany("canada", "Armadora Cañada Grande, S.A. de C.V.", "Armadora Cañada Grande", "company", ("oem",),
-                "bajio-guanajuatense", "associate", "Irapuato"),
+                "bajio-guanajuatense", "associate", "Irapuato",
+                DemoProfile("large", ("assembly", "painting", "stamping"), ("light_vehicles", "electric_vehicles"),
+                            ("870323", "870380"), ("scian:336110",), (("iso_14001", 500),))),
     DemoCompany("ut-semidesierto", "Universidad Tecnológica del Semidesierto", "UT del Semidesierto", "university", (),
-                "semidesierto", "affiliate", "Querétaro"),
+                "semidesierto", "affiliate", "Querétaro",
+                DemoProfile("large", ("training", "engineering", "metrology"), ("light_vehicles", "aerospace"))),
     DemoCompany("ocotillo", "Maquinados Ocotillo, S.A. de C.V.", "Maquinados Ocotillo", "company", ("tier2", "tier3"),
-                "costa-y-agave", "associate", "Tlajomulco"),
+                "costa-y-agave", "associate", "Tlajomulco",
+                DemoProfile("small", ("machining", "grinding", "fixtures"), ("light_vehicles", "farm_machinery"),
+                            ("848340",), ("scian:332710",), (("iso_9001", -12),))),
 )  # fmt: skip
 PEOPLE = (
     DemoPerson("coordinator", "Mariana Ibarra Quiroz", "mariana.ibarra@red.example", "coordinator"),
@@ -150,4 +176,21 @@ async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
     )
     membership = await memberships.approve_membership(unit, membership.id)
     await memberships.activate_membership(unit, membership.id, announce=False)
+    if company.does is not None:
+        await _describe(unit, organization.id, company.does, company.city, state)
     return organization.id
+
+
+async def _describe(unit: Unit, organization_id: UUID, does: DemoProfile, city: str, state: str) -> None:
+    await profiles.describe_capabilities(
+        unit, organization_id, {name: getattr(does, name) for name in
+                                ("size", "processes", "sectors", "products", "activities")},
+    )  # fmt: skip
+    today = day_in("America/Mexico_City", unit.now)
+    for standard, days in does.certificates:
+        until = today + timedelta(days=days)
+        await profiles.record_certificate(
+            unit, organization_id, None, standard=standard, body="Certificadora Demo", until=until,
+            since=until - timedelta(days=3 * 365),
+        )  # fmt: skip
+    await profiles.record_site(unit, organization_id, None, name=f"Planta {city}", city=city, state=state)

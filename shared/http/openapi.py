@@ -32,6 +32,7 @@ _TAGS: Mapping[str, str] = {
     "organizations": "Companies, schools, public bodies and whoever else belongs to a cluster.",
     "memberships": "Which organisation belongs to which cluster: applied, accepted, in force, ended.",
     "clusters": "The clusters of the network.",
+    "directory": "Who can do what, and where: companies by words and facets.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
     "people": "Erasing a person.",
     "members": "Memberships as this service knows them from the stream.",
@@ -46,7 +47,7 @@ _TAGS: Mapping[str, str] = {
 }
 """What a reader meets first stands first; a tag that is not among them stands behind, without words."""
 _DONE: Mapping[str, str] = {"201": "It was made", "202": "It was taken on", "303": "Go there"}
-_ONE: Mapping[str, str] = {"people": "person", "access": "", "history": "history"}
+_ONE: Mapping[str, str] = {"people": "person", "access": "", "history": "history", "directory": "directory"}
 """Tags whose singular is not the word without its s."""
 
 

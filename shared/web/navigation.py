@@ -38,7 +38,8 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("home", mark("Home"), "/", "home", *_STAFF, "partner", "operator", "developer", "service", also=("/tasks",)),
     _entry("company", mark("My company"), "/organizations/{organization}", "company", *ORGANIZATION_ROLES),
     _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations",)),
-    _entry("directory", mark("Directory"), "/register", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
+    _entry("directory", mark("Directory"), "/directory", "directory", *_STAFF),
+    _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
     _entry("indicators", mark("Indicators"), "/indicators", "indicators", *_STAFF, "partner", *ORGANIZATION_ROLES),
     _entry("messages", mark("Notices"), "/messages", "messages", "coordinator", "assistant", "operator",
            *CLUSTER_ROLES),
@@ -55,6 +56,8 @@ PAGES: dict[str, ServiceName | None] = {
     "": "membership",
     "register": "membership",
     "organizations": "membership",
+    "directory": "membership",
+    "companies": "membership",
     "access": "membership",
     "tokens": "membership",
     "account": "membership",
@@ -113,7 +116,7 @@ def links(viewer: Viewer | None, path: str) -> list[Link]:
             if own is None:
                 continue
             address = address.replace("{organization}", own)
-        # one address stands in the navigation once: staff who also represent a company see the register
+        # one address stands in the navigation once
         if entry.roles & viewer.roles and address not in {other for _, other in found}:
             found.append((entry, address))
     fits = {entry.key: max((_fit(prefix, path) for prefix in (address, *entry.also)), default=0)

@@ -56,6 +56,11 @@ class Page:
         return "Register" if self.opens("register") else "Directory"
 
     @property
+    def register_address(self) -> str:
+        """Where that list is."""
+        return "/register" if self.opens("register") else "/directory"
+
+    @property
     def searches(self) -> bool:
         """Whether there is anything that the viewer may search."""
         return self.opens("register") or self.opens("directory")

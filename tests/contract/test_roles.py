@@ -34,9 +34,9 @@ ROUTES = {
 }
 OPEN = re.compile(
     r"/(membership|events|notifications|reporting)/(health|ready|metrics)$|/static/|/dev/|/language$|/door|/sign-in"
-    r"|/membership/(sign-in|keys|me/renew)|/$|/api$"
+    r"|/membership/(sign-in|keys|me/renew)|/$|/api$|/companies$"
 )
-"""What asks nobody: operations of the installation, static files, the door itself, the public keys."""
+"""What asks nobody: operations of the installation, static files, the door itself, the public keys, what is public."""
 NOT_ASKED = re.compile(r"/stream$|/dev/|/static/|/sign-out|/door/leave")
 """Streams never end, and signing out would end the caller."""
 

@@ -11,6 +11,7 @@ CREATE TABLE profile (
     visibility      jsonb  NOT NULL,
     -- what its codes are called in both languages, without accents and case, for the directory
     words           text   NOT NULL,
+    public_words    text   NOT NULL,
     version         bigint NOT NULL CHECK (version > 0)
 );
 CREATE INDEX profile_words ON profile USING gin (words gin_trgm_ops);

@@ -33,12 +33,12 @@ LOCK = (
 LOCK_ORGANIZATION = "SELECT id FROM organization WHERE id = $1 FOR UPDATE"
 SAVE = """
 INSERT INTO profile (organization_id, size, parent_id, processes, sectors, products, activities, visibility, words,
-                     version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                     public_words, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (organization_id) DO UPDATE
 SET size = excluded.size, parent_id = excluded.parent_id, processes = excluded.processes, sectors = excluded.sectors,
     products = excluded.products, activities = excluded.activities, visibility = excluded.visibility,
-    words = excluded.words, version = excluded.version
+    words = excluded.words, public_words = excluded.public_words, version = excluded.version
 """
 SAVE_CERTIFICATE = """
 INSERT INTO certificate (id, organization_id, standard, body, number, scope, since, until)
@@ -92,7 +92,7 @@ async def save(connection: Connection, profile: Profile) -> None:
     await connection.execute(
         SAVE, id_, profile.size, profile.parent_id, list(profile.processes), list(profile.sectors),
         list(profile.products), list(profile.activities), orjson.dumps(dict(profile.visibility)).decode(),
-        profile.words(), profile.version,
+        profile.words("network"), profile.words("public"), profile.version,
     )  # fmt: skip
     await connection.execute(DELETE_CERTIFICATES, id_, [one.id for one in profile.certificates])
     await connection.executemany(

@@ -80,7 +80,8 @@ def test_nobody_sees_a_part_that_is_kept_nearer_than_they_stand(visibility: dict
         assert bool(getattr(seen, part)) is not hidden
     published = profile.published()
     assert (published.size is None) == (visibility["size"] in ("cluster", "own"))
-    assert ("troquelado" in profile.words()) == (visibility["processes"] in ("public", "network"))
+    assert ("troquelado" in profile.words("public")) == (visibility["processes"] == "public")
+    assert ("troquelado" in profile.words("network")) == (visibility["processes"] in ("public", "network"))
 
 
 def test_another_level_is_a_fact_that_names_the_part_and_no_value() -> None:

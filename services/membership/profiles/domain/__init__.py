@@ -111,9 +111,9 @@ class Profile:
         nothing: dict[str, Any] = {part: None if part == "size" else () for part in hidden}
         return replace(self, **nothing)
 
-    def words(self) -> str:
-        """Everything by which the network may find it, for the directory."""
-        seen = self.seen("network")
+    def words(self, level: Level) -> str:
+        """Everything by which who stands at this level may find it, for the directory."""
+        seen = self.seen(level)
         found = [
             *codes.words_of("processes", seen.processes), *codes.words_of("sectors", seen.sectors),
             *codes.words_of("products", seen.products),
