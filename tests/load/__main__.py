@@ -7,7 +7,7 @@ import sys
 
 from shared.runtime import logging
 from shared.runtime.loop import run
-from tests.load import bus, whole
+from tests.load import bus, directory, whole
 from tests.load.ground import ground, machine
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "consume": bus.consume,
     "import": whole.imports,
     "memory": whole.memory,
+    "directory": directory.directory,
 }
 
 

@@ -34,7 +34,18 @@ _FITS = ", ".join(
     f"(cardinality(${n}::text[]) = 0 OR {_COLUMN[facet]} && ${n}) AS fits_{facet}" for n, facet in enumerate(FACETS, 5)
 )
 FOUND = f"""
-WITH shown AS (
+WITH belonging AS (
+    SELECT x.organization_id, array_agg(k.slug ORDER BY k.sort_key) AS clusters,
+           array_agg(k.name ORDER BY k.sort_key) AS names
+    FROM membership x JOIN cluster k ON k.id = x.cluster_id WHERE x.standing IN ('active', 'grace')
+    GROUP BY x.organization_id
+), certified AS (
+    SELECT organization_id, array_agg(DISTINCT standard) AS standards FROM certificate
+    WHERE since <= $1 AND until > $1 GROUP BY organization_id
+), positioned AS (
+    SELECT organization_id, array_agg(position ORDER BY position) AS positions FROM organization_position
+    WHERE period @> $1::date GROUP BY organization_id
+), shown AS (
     SELECT o.id, o.slug, o.trade_name, o.legal_name, o.country, o.state, o.city, o.sort_key, m.names,
            ARRAY[o.type] AS types, m.clusters, coalesce(q.positions, {_NONE}) AS positions,
            coalesce({_part("processes", "p.processes", _NONE)}, {_NONE}) AS processes,
@@ -44,29 +55,17 @@ WITH shown AS (
            CASE WHEN p.size IS NULL THEN {_NONE} ELSE {_part("size", "ARRAY[p.size]", _NONE)} END AS sizes,
            CASE WHEN o.state IS NULL OR o.country <> 'MX' THEN {_NONE} ELSE ARRAY[o.state] END AS states
     FROM organization o
-    JOIN LATERAL (
-        SELECT array_agg(k.slug ORDER BY k.sort_key) AS clusters, array_agg(k.name ORDER BY k.sort_key) AS names
-        FROM membership x JOIN cluster k ON k.id = x.cluster_id
-        WHERE x.organization_id = o.id AND x.standing IN ('active', 'grace')
-    ) m ON m.clusters IS NOT NULL
+    JOIN belonging m ON m.organization_id = o.id
     LEFT JOIN profile p ON p.organization_id = o.id
-    LEFT JOIN LATERAL (
-        SELECT array_agg(DISTINCT y.standard ORDER BY y.standard) AS standards FROM certificate y
-        WHERE y.organization_id = o.id AND y.since <= $1 AND y.until > $1
-    ) c ON true
-    LEFT JOIN LATERAL (
-        SELECT array_agg(z.position ORDER BY z.position) AS positions FROM organization_position z
-        WHERE z.organization_id = o.id AND z.period @> $1::date
-    ) q ON true
+    LEFT JOIN certified c ON c.organization_id = o.id
+    LEFT JOIN positioned q ON q.organization_id = o.id
     WHERE (NOT $4 OR p.visibility::text LIKE '%"public"%')
-      AND NOT EXISTS (
-        SELECT FROM unnest($2::text[]) AS word
-        WHERE replace(o.sort_key, E'\\x7f', '') || ' ' || o.normalised_name || ' '
-              || coalesce(CASE WHEN $4 THEN p.public_words ELSE p.words END, '') || ' '
-              || coalesce(unaccent(lower(o.city)), '') || ' '
-              || coalesce($3::jsonb ->> (o.country || o.state), lower(o.state), '')
-              NOT LIKE '%' || word || '%'
-    )
+      AND (cardinality($2::text[]) = 0 OR (
+          replace(o.sort_key, E'\\x7f', '') || ' ' || o.normalised_name || ' '
+          || coalesce(CASE WHEN $4 THEN p.public_words ELSE p.words END, '') || ' '
+          || coalesce(unaccent(lower(o.city)), '') || ' '
+          || coalesce($3::jsonb ->> (o.country || o.state), lower(o.state), '')
+      ) LIKE ALL ($2))
 ), found AS MATERIALIZED (SELECT *, {_FITS} FROM shown)
 """
 _ALL = " AND ".join(f"fits_{facet}" for facet in FACETS)
@@ -97,6 +96,9 @@ ORDER BY sort_key {way}, id::text {way} LIMIT $17
 
 
 ROWS, ROWS_BEFORE = _ordered(">", "ASC"), _ordered("<", "DESC")
+# few rows are looked up by their keys here, nearly all are put together: a planner that does not yet know how many
+# there are (a register was just imported) goes through them pair by pair, which takes minutes
+PLAN = "SET LOCAL enable_nestloop = off; SET LOCAL jit = off"
 CLUSTERS = "SELECT slug, name FROM cluster ORDER BY sort_key"
 
 
@@ -112,14 +114,23 @@ _NAMES = orjson.dumps({f"MX{code}": plain(f"{name} {code}") for code, name in ST
 
 def _given(asked: Asked, today: date, audience: Audience) -> list[Any]:
     words = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in asked.words()]
-    return [today, words, _NAMES, audience == "public", *(list(getattr(asked, facet)) for facet in FACETS)]
+    return [
+        today,
+        [f"%{word}%" for word in words],
+        _NAMES,
+        audience == "public",
+        *(list(getattr(asked, facet)) for facet in FACETS),
+    ]
 
 
 async def counts(connection: Connection, asked: Asked, today: date, audience: Audience) -> Counts:
     """The counts beside the facets."""
     facets: dict[Facet, dict[str, int]] = {facet: {} for facet in FACETS}
     total = 0
-    for row in await connection.fetch(COUNTS, *_given(asked, today, audience)):
+    async with connection.transaction(readonly=True):
+        await connection.execute(PLAN)
+        found = await connection.fetch(COUNTS, *_given(asked, today, audience))
+    for row in found:
         if row["facet"] == "all":
             total = row["count"]
         else:
@@ -136,10 +147,12 @@ async def rows(
     `near` is a state and a city, to say who is there too.
     """
     state, city = near
-    found = await connection.fetch(
-        ROWS_BEFORE if before else ROWS, *_given(asked, today, audience), *(before or after or (None, None)), state,
-        plain(city) or None, limit,
-    )  # fmt: skip
+    async with connection.transaction(readonly=True):
+        await connection.execute(PLAN)
+        found = await connection.fetch(
+            ROWS_BEFORE if before else ROWS, *_given(asked, today, audience), *(before or after or (None, None)),
+            state, plain(city) or None, limit,
+        )  # fmt: skip
     return list(found)
 
 
