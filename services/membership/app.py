@@ -5,6 +5,7 @@ from services.membership.access import jobs as access_jobs
 from services.membership.access import pages as access_pages
 from services.membership.access.domain import PERSONAL as PERSONAL_OF_ACCESS
 from services.membership.clusters import api as clusters
+from services.membership.clusters import pages as cluster_pages
 from services.membership.directory import api as directory
 from services.membership.directory import pages as directory_pages
 from services.membership.history import api as history
@@ -29,6 +30,7 @@ DEFINITION = Definition(
     name="membership",
     routers=(
         clusters.router,
+        cluster_pages.router,
         organizations.router,
         profiles.router,
         memberships.router,

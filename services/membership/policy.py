@@ -10,6 +10,7 @@ _MEMBERS = (*NETWORK_ROLES, *CLUSTER_ROLES, *ORGANIZATION_ROLES)
 
 POLICY: Policy = {
     "clusters.read": everywhere(*_MEMBERS, "partner", "operator", "developer", "service"),
+    "clusters.officers": everywhere(*NETWORK_ROLES, *CLUSTER_ROLES),
     "clusters.manage": everywhere("coordinator"),
     # the directory is for every member; what is private in it opens with organizations.private
     "organizations.read": everywhere(*_MEMBERS) | within("service"),

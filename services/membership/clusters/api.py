@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.membership.clusters import commands, store
@@ -86,9 +86,12 @@ async def found(request: Request, response: Response, caller: Manager, body: New
 
 
 @router.get("", summary="Clusters, a page at a time")
-async def clusters(service: Serving, reader: Reader, after: After = None, limit: Limit = 100) -> Page[ClusterView]:
+async def clusters(
+    service: Serving, reader: Reader, after: After = None, limit: Limit = 100,
+    as_of: Annotated[Day | None, Query(description="only those that belonged to the network on this day")] = None,
+) -> Page[ClusterView]:  # fmt: skip
     async with service.database.connection() as connection:
-        rows = await store.page(connection, after, limit + 1)
+        rows = await store.page(connection, after, limit + 1, on=as_of)
     return Page(items=[_view(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
 
 

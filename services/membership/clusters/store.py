@@ -1,6 +1,7 @@
 """The tables of networks and clusters: load, lock, save. Functions take a connection."""
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from services.membership.clusters.domain import Cluster, Stay
@@ -18,7 +19,11 @@ FROM cluster c
 """
 BY_IDS = COLUMNS + "WHERE c.id = ANY ($1::uuid[]) ORDER BY c.id"
 BY_SLUG = COLUMNS + "WHERE c.slug = $1"
-PAGE = COLUMNS + "WHERE $1::uuid IS NULL OR c.id > $1 ORDER BY c.id LIMIT $2"
+PAGE = COLUMNS + """
+WHERE ($1::uuid IS NULL OR c.id > $1) AND ($3::date IS NULL OR EXISTS (
+    SELECT FROM cluster_in_network n WHERE n.cluster_id = c.id AND n.period @> $3))
+ORDER BY c.id LIMIT $2
+"""  # fmt: skip
 LOCK = "SELECT id FROM cluster WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 INSERT = """
 INSERT INTO cluster (id, network_id, slug, name, sort_key, country, state, zone, language, version)
@@ -59,9 +64,9 @@ async def lock(connection: Connection, ids: Sequence[UUID]) -> list[Cluster]:
     return await load(connection, ids)
 
 
-async def page(connection: Connection, after: UUID | None, limit: int) -> list[Cluster]:
-    """At most `limit` clusters behind an id, by id."""
-    return [_cluster(row) for row in await connection.fetch(PAGE, after, limit)]
+async def page(connection: Connection, after: UUID | None, limit: int, *, on: date | None = None) -> list[Cluster]:
+    """At most `limit` clusters behind an id, by id; with `on` those that belonged to the network on that day."""
+    return [_cluster(row) for row in await connection.fetch(PAGE, after, limit, on)]
 
 
 async def insert(connection: Connection, cluster: Cluster) -> bool:

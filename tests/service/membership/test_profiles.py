@@ -11,7 +11,7 @@ from tests.conftest import ClientFor
 from tests.stack.people import Somebody, somebody
 
 HTML = {"Accept": "text/html", "Accept-Language": "es"}
-WHAT = {"size": "medium", "processes": ["stamping"], "sectors": ["medical"], "products": ["8708.29"],
+WHAT: dict[str, Any] = {"size": "medium", "processes": ["stamping"], "sectors": ["medical"], "products": ["8708.29"],
         "activities": ["scian:336370"]}  # fmt: skip
 IATF = {"standard": "iatf_16949", "body": "TÜV Rheinland", "since": "2024-05-02", "until": "2027-05-02"}
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.membership.profiles import domain
 from services.membership.profiles.domain import LEVELS, MOST, PARTS, Certificate, Profile, Site, codes
 from shared.contracts.membership import CapabilitiesDescribed, CertificateRecorded, VisibilityChanged
+from shared.refusal import Refusal
 
 ID = UUID("019c6781-7ba8-7e9f-a4fc-f3f162b8a158")
 DAY = date(2026, 3, 31)
@@ -46,7 +47,7 @@ def test_what_is_said_is_one_fact_that_holds_it_whole_and_the_same_again_is_none
     ],
 )
 def test_what_is_in_no_list_is_refused_by_name(values: dict[str, Any], field: str, said: str) -> None:
-    with pytest.raises(domain.Refusal) as refused:
+    with pytest.raises(Refusal) as refused:
         domain.described(Profile(ID), values, DAY)
     assert (refused.value.field, said in refused.value.reason) == (field, True), refused.value.reason
 
