@@ -33,6 +33,8 @@ POLICY: Policy = {
     "access.release": everywhere("coordinator") | within("cluster_director"),
     "access.withdraw": everywhere("coordinator") | within("cluster_director"),
     "tokens.read": everywhere("coordinator", "operator"),
-    "tokens.manage": everywhere("coordinator", "operator"),
+    # a token may read more than who operates: making one is the network's decision, ending one is anybody's who watches
+    "tokens.manage": everywhere("coordinator"),
+    "tokens.revoke": everywhere("coordinator", "operator"),
     "privacy.manage": everywhere("coordinator"),
 }

@@ -45,6 +45,10 @@ class MalformedTaxNumber(Refusal):
     """Not a tax number of that country."""
 
 
+class PersonsTaxNumber(Refusal):
+    """A person's number where a company's is asked for."""
+
+
 class TaxNumber(NamedTuple):
     """The compact number and what is to be asked about it."""
 
@@ -80,6 +84,17 @@ def tax_number(country: str, text: str) -> TaxNumber:
             why=Word(_why(error)),
             field="tax_number",
         ) from None
+
+
+def company_tax_number(country: str, text: str) -> TaxNumber:
+    """As `tax_number`, for a company. Raises `PersonsTaxNumber` for a Mexican number of 13 characters too."""
+    read = tax_number(country, text)
+    if country == "MX" and len(read.number) == 13:
+        raise PersonsTaxNumber(
+            "tax number: {number} has 13 characters: it is a person's; a company has 12", number=read.number,
+            field="tax_number",
+        )  # fmt: skip
+    return read
 
 
 def _rfc(text: str) -> TaxNumber:

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
+from babel import Locale
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 
@@ -85,5 +86,16 @@ def _sensible(day: date) -> date:
 Day = Annotated[date, AfterValidator(_sensible)]
 """A calendar day between 1900 and 2199."""
 
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+def _existing(code: str) -> str:
+    # CLDR lists groups of countries and private codes beside them
+    if code not in _TERRITORIES:
+        raise Unfit("{code} is no country of ISO 3166-1", code=code)
+    return code
+
+
+_TERRITORIES = frozenset(
+    code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()
+) - {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}  # fmt: skip
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_existing)]
 """ISO 3166-1 alpha-2."""

@@ -51,6 +51,11 @@ async def allow_links(connection: Connection, request: Request, mail: str, *, no
     await allow(connection, f"sign-in of {mail}", 5, window, now=now)
 
 
+async def allow_opening(connection: Connection, request: Request, *, now: datetime) -> None:
+    """Notes that somebody opens a sign-in link, per address of the network. Raises `TooOften`."""
+    await allow(connection, f"links opened from {address_of(request)}", 60, timedelta(minutes=15), now=now)
+
+
 def address_of(request: Request) -> str:
     """The address a request comes from, as the server that took it says."""
     return request.client.host if request.client else "unknown"

@@ -134,18 +134,20 @@ async def erase_by_list(
 
 async def left(owner: Connection, services: Sequence[str], values: Sequence[str]) -> list[Left]:
     """Every column of every table of these schemas in which one of these values still stands."""
-    wanted = [value.lower() for value in values if len(value) >= LEAST_CHARACTERS]
+    wanted = sorted({value.lower() for value in values if len(value) >= LEAST_CHARACTERS})
+    # a capital with an accent has other bytes than its small letter
+    as_written = sorted({value for value in values if len(value) >= LEAST_CHARACTERS}.union(wanted))
     found = []
     for service in services:
         for row in await owner.fetch(COLUMNS, service):
             table, column = row["table_name"], row["column_name"]
-            text = f"convert_from({column}, 'LATIN1')" if row["data_type"] == "bytea" else f"{column}::text"
-            # an accented letter in bytes is two: what is looked for is read the same way
-            sought = "convert_from(convert_to(v, 'UTF8'), 'LATIN1')" if row["data_type"] == "bytea" else "v"
+            # bytes may hold anything, a NUL too: they are written out, and what is looked for in the same way
+            text = f"encode({column}, 'escape')" if row["data_type"] == "bytea" else f"{column}::text"
+            sought = "encode(convert_to(v, 'UTF8'), 'escape')" if row["data_type"] == "bytea" else "v"
             hits = await owner.fetch(
-                f"SELECT v AS value, count(*) AS rows FROM {service}.{table}, unnest($1::text[]) AS v"
-                f" WHERE position(lower({sought}) in lower({text})) > 0 GROUP BY v",
-                wanted,
+                f"SELECT lower(v) AS value, count(*) AS rows FROM {service}.{table}, unnest($1::text[]) AS v"
+                f" WHERE position(lower({sought}) in lower({text})) > 0 GROUP BY lower(v)",
+                as_written if row["data_type"] == "bytea" else wanted,
             )
             found += [Left(service, table, column, hit["value"], hit["rows"]) for hit in hits]
     return found

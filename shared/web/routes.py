@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from shared.http.policy import check_not_from_elsewhere
 from shared.web.language import CODES, COOKIE
 from shared.web.shell import keep, local_path
 
@@ -22,6 +23,7 @@ def shell_router() -> APIRouter:
         language: Annotated[str, Form(max_length=10)],
         next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002  # the field's name
     ) -> Response:
+        check_not_from_elsewhere(request)
         response = RedirectResponse(local_path(next), 303)
         if language in CODES:
             keep(request, response, COOKIE, language)

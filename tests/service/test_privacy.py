@@ -26,7 +26,7 @@ Otra Firma SA de CV;empresa;Tier 2;asociado;Jalisco;15/03/2024;Queda Aquí;queda
 """
 SOUNDS_PERSONAL = re.compile(r"mail|phone|address|^name$|person_name|full_name|first_name|birth|curp|agent$|^subject$")
 NOT_OF_PEOPLE = {
-    ("membership", "network"), ("membership", "cluster"), ("membership", "account"),
+    ("membership", "network"), ("membership", "cluster"), ("membership", "account"), ("membership", "site"),
     ("events", "cluster"), ("notifications", "cluster"), ("reporting", "label"), ("*", "consumer"), ("*", "job"),
     ("*", "migration"), ("*", "outbox"), ("*", "suppressed_address"), ("*", "history"),
     ("notifications", "message"), ("notifications", "notice"),

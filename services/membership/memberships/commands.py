@@ -26,6 +26,10 @@ class UnknownOrganization(Refusal):
     """The organisation that is to join does not exist."""
 
 
+class StillAhead(Refusal):
+    """A step that would count from a day to come."""
+
+
 class UnknownCluster(Refusal):
     """The cluster that is to be joined does not exist."""
 
@@ -103,10 +107,13 @@ async def _step(
     if not locked:
         raise NoSuchMembership("there is no membership {id}", id=membership_id, field="membership_id")
     still_at(locked[0].version, expected)
-    if effective is None:
-        [cluster] = await clusters.load(unit.connection, [locked[0].cluster_id])
-        effective = day_in(cluster.zone, unit.now)
-    return await _save(unit, decide(locked[0], effective), note, locked[0].standing)
+    [cluster] = await clusters.load(unit.connection, [locked[0].cluster_id])
+    today = day_in(cluster.zone, unit.now)
+    if effective is not None and effective > today:
+        # the standing is what holds today; a step that was planned would count at once
+        raise StillAhead("effective: {day} has not come yet; take the step on that day", day=effective,
+                         field="effective")  # fmt: skip
+    return await _save(unit, decide(locked[0], effective or today), note, locked[0].standing)
 
 
 async def _save(unit: Unit, decision: Decision, note: str | None, before: Standing) -> Membership:

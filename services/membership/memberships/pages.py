@@ -23,7 +23,7 @@ from services.membership.organizations.domain import NoSuchOrganization, Organiz
 from services.membership.words import CATEGORIES, LOGGED, POSITIONS, STANDINGS, TYPES
 from shared.http.edge import unit_of
 from shared.http.inputs import OptionalLine
-from shared.http.policy import Allowed, May, Sees, Serving
+from shared.http.policy import Allowed, May, NotYours, Sees, Serving
 from shared.http.routes import Route
 from shared.postgres.pool import Row, Unit
 from shared.postgres.values import day_in
@@ -172,11 +172,13 @@ async def _page(
         changes = bool(await organization_views.covered(connection, eyes.changing, [one.id]))
         rows = await views.of_organization(connection, one.id, eyes.memberships)
         open_to = await views.open_to(connection, one.id, eyes.applying)
+        reads_history = bool(await organization_views.covered(connection, eyes.history, [one.id]))
+        if tab == "history" and not reads_history:
+            raise NotYours("the history of this organisation is not yours to read", roles=("cluster_director",))
         lines = (
             await history_views.of_organization(connection, one.id, eyes.history, HISTORY_LINES)
             if tab == "history" else []
         )  # fmt: skip
-    reads_history = eyes.history.everything or bool(eyes.history.clusters or eyes.history.organizations)
     return pages.render(
         request, eyes.reader.viewer, "organization.html", status, one=one, tab=tab, private=private, changes=changes,
         type=speak(TYPES[one.type]), positions=_positions(one, today, speak),

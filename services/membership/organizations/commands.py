@@ -14,6 +14,7 @@ from services.membership.organizations import domain, store
 from services.membership.organizations.domain import NoSuchOrganization, Organization, TaxNumberTaken
 from services.membership.places import state_code
 from services.membership.recording import Logged, log_changes, records
+from services.membership.tax_numbers import TaxNumber, company_tax_number
 from services.membership.tax_numbers import tax_number as read_tax_number
 from shared.contracts.membership import ChainPosition, OrganizationType
 from shared.messaging.outbox import record
@@ -39,9 +40,10 @@ async def register_organization(
 ) -> tuple[Organization, tuple[str, ...]]:
     """A new organisation, and warnings about its tax number.
 
-    Raises `NameWithoutLetters`, `UnknownState`, `MalformedTaxNumber`, `GenericTaxNumber`, `TaxNumberTaken`.
+    Raises `NameWithoutLetters`, `UnknownState`, `MalformedTaxNumber`, `GenericTaxNumber`,
+    `PersonsTaxNumber`, `TaxNumberTaken`.
     """
-    read = read_tax_number(country, tax_number) if tax_number else None
+    read = _read(type, country, tax_number) if tax_number else None
     organization, facts = domain.registered(
         uuid_utils.uuid7(), legal_name=legal_name, trade_name=trade_name, type_=type, country=country,
         state=state_code(country, state) if state else None, city=city, tax_number=read.number if read else None,
@@ -80,7 +82,7 @@ async def change_organization(
     elif country != found[0].country:
         checked.setdefault("state", None)
     number = checked.get("tax_number", found[0].tax_number if country != found[0].country else None)
-    read = read_tax_number(country, number) if number else None
+    read = _read(checked.get("type", found[0].type), country, number) if number else None
     if read:
         checked["tax_number"] = read.number
         await _refuse_taken(unit, country, read.number, organization_id)
@@ -118,6 +120,10 @@ async def _refuse_taken(unit: Unit, country: str, number: str, own: UUID) -> Non
     for other in await store.candidates(unit.connection, [(country, number)], []):
         if other.id != own:
             raise _taken(number)
+
+
+def _read(type_: OrganizationType, country: str, number: str) -> TaxNumber:
+    return company_tax_number(country, number) if type_ == "company" else read_tax_number(country, number)
 
 
 def _taken(number: str) -> TaxNumberTaken:

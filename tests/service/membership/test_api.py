@@ -48,21 +48,23 @@ async def applied(client: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
 
 
 async def test_from_application_to_resignation(client: httpx.AsyncClient) -> None:
-    membership = await applied(client, effective="2026-01-10")
+    membership = await applied(client, effective="2025-01-10")
     path = f"/membership/memberships/{membership['id']}"
     for step, day, standing in (
-        ("approve", "2026-01-20", "approved"),
-        ("activate", "2026-02-01", "active"),
-        ("resign", "2026-12-31", "resigned"),
+        ("approve", "2025-01-20", "approved"),
+        ("activate", "2025-02-01", "active"),
+        ("resign", "2025-12-31", "resigned"),
     ):
         answer = await client.post(f"{path}/{step}", json={"effective": day, "note": "as decided"})
         assert answer.status_code == 200, answer.text
         assert answer.json()["standing"] == standing
     found = await client.get(path)
     assert found.headers["etag"] == '"4"'
-    assert found.json()["bands"] == [{"category": "associate", "since": "2026-02-01", "until": "2026-12-31"}]
-    again = await client.post(f"{path}/activate", json={"effective": "2027-05-01"})
-    assert again.json()["since"] == "2027-05-01"
+    assert found.json()["bands"] == [{"category": "associate", "since": "2025-02-01", "until": "2025-12-31"}]
+    again = await client.post(f"{path}/activate", json={"effective": "2026-05-01"})
+    assert again.json()["since"] == "2026-05-01"
+    ahead = await client.post(f"{path}/resign", json={"effective": "2199-12-31"})
+    assert (ahead.status_code, ahead.json()["field"]) == (422, "effective")
 
 
 async def test_a_step_that_does_not_follow_is_a_conflict_with_its_reason(client: httpx.AsyncClient) -> None:
@@ -216,3 +218,10 @@ async def test_the_snapshot_gives_current_rows_by_key(client: httpx.AsyncClient)
     [mine] = [event for event in found if event["partitionkey"] == membership["id"]]
     assert (mine["version"], mine["data"]["standing"]) == ("1", "applied")
     assert (await client.get("/membership/feed/state/standing", params={"after": "nobody"})).status_code == 422
+
+
+async def test_a_persons_tax_number_is_refused_of_a_company(client: httpx.AsyncClient) -> None:
+    body = {"legal_name": f"Moldes {mark()}", "tax_number": "GODE561231GR8"}
+    refused = await client.post("/membership/organizations", json=body)
+    assert (refused.status_code, refused.json()["field"]) == (422, "tax_number")
+    assert "a company has 12" in refused.json()["title"]

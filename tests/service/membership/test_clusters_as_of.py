@@ -51,7 +51,9 @@ async def test_the_page_says_since_when_and_the_staff_who_directs(client_for: Cl
     before = (await client.get("/clusters", params={"as_of": "2020-12-31"}, headers=HTML | staff.headers)).text
     assert f"Clúster {mark}" in before
     assert f"Rebeca {mark}" not in before
-    assert mark not in (await client.get("/clusters", params={"as_of": "2020-08-31"}, headers=HTML | staff.headers)).text
+    assert (
+        mark not in (await client.get("/clusters", params={"as_of": "2020-08-31"}, headers=HTML | staff.headers)).text
+    )
     assert f"Rebeca {mark}" not in (await client.get("/clusters", headers=HTML | partner.headers)).text
     file = await client.get("/clusters.csv", headers=staff.headers)
     assert (file.status_code, f"Rebeca {mark}" in file.text) == (200, True)

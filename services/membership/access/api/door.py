@@ -59,9 +59,11 @@ async def ask_for_link(request: Request, service: Serving, background: Backgroun
     background.add_task(mailing.send_later, service, make)
 
 
-@router.post("/sign-in/link", summary="Sign in with a one-time link", responses={401: {}})
-async def use_link(request: Request, response: Response, body: UsesLink, agent: Agent = "") -> Opened:
+@router.post("/sign-in/link", summary="Sign in with a one-time link", responses={401: {}, **limits.MAY_REFUSE})
+async def use_link(request: Request, response: Response, service: Serving, body: UsesLink, agent: Agent = "") -> Opened:
     check_not_from_elsewhere(request)
+    async with service.database.connection() as connection:
+        await limits.allow_opening(connection, request, now=service.clock())
     async with unit_of(request, "sign-in") as unit:
         opened = await sign_in.open_link(unit, body.token, agent)
     return _opened(request, response, opened)

@@ -21,6 +21,7 @@ router = APIRouter(prefix="/membership", tags=["access"], route_class=APIRoute)
 
 TokenReader = Annotated[Allowed, May("tokens.read")]
 TokenMaker = Annotated[Allowed, May("tokens.manage")]
+TokenRevoker = Annotated[Allowed, May("tokens.revoke")]
 Agent = Annotated[str, Header(alias="User-Agent", max_length=1000)]
 
 
@@ -49,7 +50,7 @@ async def make_token(request: Request, service: Serving, caller: TokenMaker, bod
 
 
 @router.delete("/tokens/{token_id}", summary="Revoke a token")
-async def revoke_token(request: Request, service: Serving, caller: TokenMaker, token_id: UUID) -> TokenView:
+async def revoke_token(request: Request, service: Serving, caller: TokenRevoker, token_id: UUID) -> TokenView:
     async with unit_of(request, caller.actor) as unit:
         account = await accounts.revoke_token(unit, token_id)
     return token_view(account, service.clock())

@@ -43,6 +43,8 @@ async def ask_in(
     Raises `WrongScope`, `NotYours`, `NoSuchCluster`, `NoSuchOrganization`, `NotInSequence`, `RoleAlreadyHeld`.
     """
     domain.checked_scope(asked.role, asked.cluster_id, asked.organization_id)
+    if asked.role == "service":
+        raise domain.WrongScope("service is a role of programs, which get it by a token", field="role")
     scope = (asked.role, asked.cluster_id, asked.organization_id)
     await giving.require_giving(unit.connection, caller, *scope)
     if not await giving.may_release(unit.connection, releasing, *scope):

@@ -142,6 +142,8 @@ async def use(
     request: Request, service: Serving, token: Annotated[str, Form(max_length=200)] = "", agent: Agent = ""
 ) -> Response:
     check_not_from_elsewhere(request)
+    async with service.database.connection() as connection:
+        await limits.allow_opening(connection, request, now=service.clock())
     try:
         async with unit_of(request, "sign-in") as unit:
             opened = await sign_in.open_link(unit, token, agent)

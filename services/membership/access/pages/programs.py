@@ -37,6 +37,8 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 TokenReader = Annotated[Allowed, May("tokens.read")]
 MayMake = Annotated[Allowed, Sees("tokens.manage")]
 TokenMaker = Annotated[Allowed, May("tokens.manage")]
+MayRevoke = Annotated[Allowed, Sees("tokens.revoke")]
+TokenRevoker = Annotated[Allowed, May("tokens.revoke")]
 
 MADE_COOKIE = "cumulo_made"
 """The token that was just made, until its page has shown it."""
@@ -56,7 +58,8 @@ FIELDS = {"cluster_id": "cluster"}
 
 @router.get("/tokens", response_class=HTMLResponse)
 async def tokens(
-    request: Request, service: Serving, reader: TokenReader, making: MayMake, after: UUID | None = None,
+    request: Request, service: Serving, reader: TokenReader, making: MayMake, revoking: MayRevoke,
+    after: UUID | None = None,
     made: Annotated[str | None, Cookie(alias=MADE_COOKIE, max_length=4000)] = None,
 ) -> Response:  # fmt: skip
     """The programs, and once the token that was just made."""
@@ -66,11 +69,11 @@ async def tokens(
         names = await views.scopes(connection, found)
         called = await views.actors(connection, {one.made_by for one in found})
     rows = [_row(service, said, one, names, called) for one in found[:ROWS]]
-    columns = COLUMNS if reaches(making) else COLUMNS[:-1]
+    columns = COLUMNS if reaches(revoking) else COLUMNS[:-1]
     listing = Listing(columns, rows, next=str(found[ROWS - 1].id) if len(found) > ROWS else None)
     answer = pages.render(
-        request, reader.viewer, "tokens.html", listing=listing, may_make=reaches(making), made=made,
-        address=str(request.base_url).rstrip("/"),
+        request, reader.viewer, "tokens.html", listing=listing, may_make=reaches(making), may_revoke=reaches(revoking),
+        made=made, address=str(request.base_url).rstrip("/"),
     )  # fmt: skip
     if made is not None:
         answer.delete_cookie(MADE_COOKIE, path="/tokens")
@@ -163,7 +166,7 @@ async def make(request: Request, service: Serving, making: TokenMaker) -> Respon
 
 
 @router.post("/tokens/{token_id}/revoke", response_class=HTMLResponse)
-async def revoke(request: Request, making: TokenMaker, token_id: UUID) -> Response:
+async def revoke(request: Request, making: TokenRevoker, token_id: UUID) -> Response:
     said = pages.language(request, making.viewer)
     async with unit_of(request, making.actor) as unit:
         account = await accounts.revoke_token(unit, token_id)
