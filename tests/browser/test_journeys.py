@@ -160,6 +160,35 @@ async def test_a_fact_is_seen_on_its_way_and_a_poison_message_is_mended(visitor:
     assert await row.count() == 0
 
 
+async def test_a_supplier_finds_who_presses_steel_in_the_own_state(visitor: VisitorFor) -> None:
+    lucia = await visitor(LUCIA)
+    page = lucia.page
+    await page.get_by_role("link", name="Directorio").first.click()
+    await page.get_by_label("Buscar en esta lista").fill("prensado")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".chip.removable:has-text('prensado')")
+    names = await page.locator("tbody th a").all_inner_texts()
+    assert "Troquelados Peña Alta" in names
+    assert "Inyectora Tres Cerros" not in names
+    await page.get_by_role("link", name="Cerca de mí: Nuevo León").click()
+    await page.wait_for_selector(".chip.removable:has-text('Nuevo León')")
+    assert await page.locator("tbody th a").all_inner_texts() == ["Troquelados Peña Alta"]
+    await page.get_by_role("link", name="Troquelados Peña Alta").click()
+    await page.wait_for_selector("h1:has-text('Troquelados Peña Alta')")
+    assert "troquelado y estampado" in await page.locator("main").inner_text()
+
+
+async def test_a_company_says_what_it_does_and_is_found_by_it(visitor: VisitorFor) -> None:
+    lucia, mariana = await visitor(LUCIA), await visitor(MARIANA)
+    await lucia.open("/organizations/inyectora-tres-cerros/capabilities/edit")
+    await lucia.page.get_by_label("termoformado").check()
+    await lucia.page.get_by_label("Quién ve: Tamaño").select_option("own")
+    await lucia.page.get_by_role("button", name="Guardar").click()
+    await lucia.page.wait_for_selector("main:has-text('termoformado')")
+    await mariana.open("/directory?process=thermoforming")
+    assert await mariana.page.locator("tbody th a").all_inner_texts() == ["Inyectora Tres Cerros"]
+
+
 async def test_lists_come_as_files_with_the_same_rows(visitor: VisitorFor) -> None:
     mariana = await visitor(MARIANA)
     for page in ("/register?type=university", "/messages", "/access", "/indicators", "/indicators/members/facts"):

@@ -45,7 +45,7 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 
 SOON_DAYS = 60
 """A certificate that ends within so many days is shown as ending."""
-_LINES = re.compile(r"[\n;]+")
+_LINES = re.compile(r"[\r\n]+")
 
 
 @router.get("/organizations/{slug}/capabilities", response_class=HTMLResponse)
