@@ -22,6 +22,10 @@ POLICY: Policy = {
     "memberships.apply": everywhere("coordinator", "assistant")
     | within("cluster_director", "cluster_staff", "representative"),
     "memberships.approve": everywhere("coordinator") | within("cluster_director", "cluster_president"),
+    "memberships.refuse": everywhere("coordinator") | within("cluster_director", "cluster_president"),
+    "memberships.expel": everywhere("coordinator") | within("cluster_director", "cluster_president"),
+    "memberships.reinstate": everywhere("coordinator") | within("cluster_director", "cluster_president"),
+    "memberships.categorise": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "memberships.activate": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "memberships.resign": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "people.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES),

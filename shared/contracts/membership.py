@@ -310,6 +310,24 @@ class MembershipResigned(_MembershipFact):
     category: Category
 
 
+class MembershipRefused(_MembershipFact):
+    """The cluster does not accept the application; the organisation may ask again."""
+
+    category: Category
+
+
+class MembershipExpelled(_MembershipFact):
+    """The cluster ended the membership: it is no longer in force from `effective` on (the first day without it)."""
+
+    category: Category
+
+
+class MembershipReinstated(_MembershipFact):
+    """A membership that had ended is in force again from `effective` on, in this category, without an application."""
+
+    category: Category
+
+
 class StandingState(State):
     """How a membership stands now: whether an organisation is in force in a cluster, as what, since and until when.
 

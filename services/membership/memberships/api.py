@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
@@ -12,7 +12,7 @@ from services.membership.memberships import commands, store
 from services.membership.memberships.domain import Membership, NoSuchMembership
 from shared.contracts.membership import Category, Standing
 from shared.http.edge import unit_of
-from shared.http.inputs import Day, OptionalLine
+from shared.http.inputs import Day, Line, OptionalLine
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
 from shared.postgres.pool import Connection
@@ -24,6 +24,10 @@ Applying = Annotated[Allowed, May("memberships.apply")]
 Approving = Annotated[Allowed, May("memberships.approve")]
 Activating = Annotated[Allowed, May("memberships.activate")]
 Resigning = Annotated[Allowed, May("memberships.resign")]
+Refusing = Annotated[Allowed, May("memberships.refuse")]
+Expelling = Annotated[Allowed, May("memberships.expel")]
+Reinstating = Annotated[Allowed, May("memberships.reinstate")]
+Categorising = Annotated[Allowed, May("memberships.categorise")]
 
 
 class Application(BaseModel):
@@ -52,6 +56,27 @@ class Activation(Step):
 
     category: Category | None = None
     announce: bool = True
+
+
+class HardStep(BaseModel):
+    """A step that the other side will ask about: its reason is said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Line
+    effective: Day | None = None
+
+
+class Reinstatement(Step):
+    """In force again; without a category in the last one."""
+
+    category: Category | None = None
+
+
+class Recategorisation(Step):
+    """The category from a day on."""
+
+    category: Category
 
 
 class MembershipView(BaseModel):
@@ -175,4 +200,65 @@ async def resign(
     async with unit_of(request, caller.actor) as unit:
         await _require(unit.connection, caller, membership_id)
         changed = await commands.resign_membership(unit, membership_id, expected=expected, **step.model_dump())
+    return _life(changed, response)
+
+
+async def _reached(service: Serving, caller: Allowed, membership_id: UUID) -> Allowed:
+    """The caller, when the membership is theirs to change; asked before the body is read."""
+    async with service.database.connection() as connection:
+        await _require(connection, caller, membership_id)
+    return caller
+
+
+async def _refusing(service: Serving, caller: Refusing, membership_id: UUID) -> Allowed:
+    return await _reached(service, caller, membership_id)
+
+
+async def _expelling(service: Serving, caller: Expelling, membership_id: UUID) -> Allowed:
+    return await _reached(service, caller, membership_id)
+
+
+async def _categorising(service: Serving, caller: Categorising, membership_id: UUID) -> Allowed:
+    return await _reached(service, caller, membership_id)
+
+
+@router.post("/{membership_id}/refuse", summary="Refuse an application, with the reason")
+async def refuse(
+    request: Request, response: Response, caller: Annotated[Allowed, Depends(_refusing)], membership_id: UUID,
+    expected: ExpectedVersion, body: HardStep,
+) -> MembershipLife:  # fmt: skip
+    async with unit_of(request, caller.actor) as unit:
+        changed = await commands.refuse_application(unit, membership_id, expected=expected, **body.model_dump())
+    return _life(changed, response)
+
+
+@router.post("/{membership_id}/expel", summary="Expel a member, with the reason")
+async def expel(
+    request: Request, response: Response, caller: Annotated[Allowed, Depends(_expelling)], membership_id: UUID,
+    expected: ExpectedVersion, body: HardStep,
+) -> MembershipLife:  # fmt: skip
+    async with unit_of(request, caller.actor) as unit:
+        changed = await commands.expel_member(unit, membership_id, expected=expected, **body.model_dump())
+    return _life(changed, response)
+
+
+@router.post("/{membership_id}/reinstate", summary="Bring back a membership that ended")
+async def reinstate(
+    request: Request, response: Response, caller: Reinstating, membership_id: UUID, expected: ExpectedVersion,
+    body: Reinstatement | None = None,
+) -> MembershipLife:  # fmt: skip
+    step = body or Reinstatement()
+    async with unit_of(request, caller.actor) as unit:
+        await _require(unit.connection, caller, membership_id)
+        changed = await commands.reinstate_member(unit, membership_id, expected=expected, **step.model_dump())
+    return _life(changed, response)
+
+
+@router.post("/{membership_id}/category", summary="Give a member another category", operation_id="change_category")
+async def categorise(
+    request: Request, response: Response, caller: Annotated[Allowed, Depends(_categorising)], membership_id: UUID,
+    expected: ExpectedVersion, body: Recategorisation,
+) -> MembershipLife:  # fmt: skip
+    async with unit_of(request, caller.actor) as unit:
+        changed = await commands.change_category(unit, membership_id, expected=expected, **body.model_dump())
     return _life(changed, response)

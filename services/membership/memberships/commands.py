@@ -1,4 +1,4 @@
-"""Use cases of memberships: apply, approve, activate, resign. Never opens, commits or reads a clock."""
+"""Use cases of memberships: each step of their life. Never opens, commits or reads a clock."""
 
 from collections.abc import Callable
 from datetime import date
@@ -99,6 +99,52 @@ async def resign_membership(
     return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.resigned(m, on=on))
 
 
+async def refuse_application(
+    unit: Unit, membership_id: UUID, *, note: str, effective: date | None = None, expected: int | None = None
+) -> Membership:
+    """The cluster does not accept, for the reason in `note`.
+
+    Raises `NoSuchMembership`, `NotApplied`, `BeforeTheLastStep`, `ChangedMeanwhile`.
+    """
+    return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.refused(m, on=on))
+
+
+async def expel_member(
+    unit: Unit, membership_id: UUID, *, note: str, effective: date | None = None, expected: int | None = None
+) -> Membership:
+    """The cluster ends it, for the reason in `note`.
+
+    Raises `NoSuchMembership`, `NotAMember`, `BeforeTheLastStep`, `ChangedMeanwhile`.
+    """
+    return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.expelled(m, on=on))
+
+
+async def reinstate_member(
+    unit: Unit, membership_id: UUID, *, category: Category | None = None, effective: date | None = None,
+    note: str | None = None, expected: int | None = None,
+) -> Membership:  # fmt: skip
+    """What had ended is in force again.
+
+    Raises `NoSuchMembership`, `NothingToReinstate`, `BeforeTheLastStep`, `ChangedMeanwhile`.
+    """
+    return await _step(
+        unit, membership_id, effective, note, expected, lambda m, on: domain.reinstated(m, on=on, category=category)
+    )
+
+
+async def change_category(
+    unit: Unit, membership_id: UUID, *, category: Category, effective: date | None = None, note: str | None = None,
+    expected: int | None = None,
+) -> Membership:  # fmt: skip
+    """Another category from a day on; the same one changes nothing.
+
+    Raises `NoSuchMembership`, `NotAMember`, `ChangedMeanwhile`.
+    """
+    return await _step(
+        unit, membership_id, effective, note, expected, lambda m, on: domain.recategorised(m, category=category, on=on)
+    )
+
+
 async def _step(
     unit: Unit, membership_id: UUID, effective: date | None, note: str | None, expected: int | None,
     decide: Callable[[Membership, date], Decision],
@@ -113,7 +159,8 @@ async def _step(
         # the standing is what holds today; a step that was planned would count at once
         raise StillAhead("effective: {day} has not come yet; take the step on that day", day=effective,
                          field="effective")  # fmt: skip
-    return await _save(unit, decide(locked[0], effective or today), note, locked[0].standing)
+    decision = decide(locked[0], effective or today)
+    return await _save(unit, decision, note, locked[0].standing) if decision[1] else locked[0]
 
 
 async def _save(unit: Unit, decision: Decision, note: str | None, before: Standing) -> Membership:

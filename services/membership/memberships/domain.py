@@ -1,7 +1,8 @@
-"""The life of a membership: applied, approved, active, resigned, and again; one per organisation and cluster.
+"""The life of a membership: applied, approved or refused, active, resigned or expelled, and again.
 
-Pure: a function per command takes the present membership (None before the first) and gives the next one
-with its facts, or raises a named refusal. Bands hold the days in force and never overlap.
+One per organisation and cluster. Pure: a function per command takes the present membership (None before the
+first) and gives the next one with its facts, or raises a named refusal. Bands hold the days in force and never
+overlap.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ from shared.contracts.membership import (
     MembershipApplied,
     MembershipApproved,
     MembershipCategoryChanged,
+    MembershipExpelled,
+    MembershipRefused,
+    MembershipReinstated,
     MembershipResigned,
     Origin,
     Standing,
@@ -25,6 +29,7 @@ from shared.refusal import Conflict, NotFound, Word
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 IN_FORCE: frozenset[Standing] = frozenset({"active", "grace"})
+ENDED: frozenset[Standing] = frozenset({"lapsed", "resigned", "expelled"})
 
 
 class NoSuchMembership(NotFound):
@@ -49,6 +54,14 @@ class NotApproved(Conflict):
 
 class NotAMember(Conflict):
     """The membership is not in force, so that nobody can resign from it."""
+
+
+class NothingToReinstate(Conflict):
+    """The membership did not end, so that it cannot be in force again."""
+
+
+class WasExpelled(Conflict):
+    """Who was expelled comes back when the cluster reinstates them, not by another application."""
 
 
 class BeforeTheLastStep(Conflict):
@@ -99,9 +112,9 @@ Decision = tuple[Membership, list[Decided]]
 def applied(
     present: Membership | None, *, id_: UUID, organization_id: UUID, cluster_id: UUID, category: Category, on: date
 ) -> Decision:
-    """The organisation asks to join; after a resignation it asks again.
+    """The organisation asks to join; after a resignation or a refusal it asks again.
 
-    Raises `AlreadyApplied`, `AlreadyMember`, `BeforeTheLastStep`.
+    Raises `AlreadyApplied`, `AlreadyMember`, `WasExpelled`, `BeforeTheLastStep`.
     """
     if present is None:
         present = Membership(id_, organization_id, cluster_id, category, "applied", None, None, None, None, (), 0)
@@ -112,6 +125,8 @@ def applied(
             standing=Word(present.standing),
             field="organization_id",
         )
+    elif present.standing == "expelled":
+        raise WasExpelled("it was expelled; the cluster may reinstate it", field="organization_id")
     else:
         _refuse_while_in_force(present)
         _refuse_before(on, present.until)
@@ -133,6 +148,20 @@ def approved(present: Membership, *, on: date) -> Decision:
                                 earlier=present.applied_on, on=on, field="effective")  # fmt: skip
     after = replace(present, standing="approved", approved_on=on, version=present.version + 1)
     return after, [Decided(MembershipApproved(**_names(after), category=after.category), on)]
+
+
+def refused(present: Membership, *, on: date) -> Decision:
+    """The cluster does not accept the application. Raises `NotApplied`, `BeforeTheLastStep`."""
+    if present.standing not in ("applied", "approved"):
+        raise NotApplied(
+            "there is no application to refuse; the membership is {standing}", standing=Word(present.standing)
+        )
+    last = present.approved_on or present.applied_on
+    if last is not None and on < last:
+        raise BeforeTheLastStep("effective: its last step was on {earlier}, so {on} is too early",
+                                earlier=last, on=on, field="effective")  # fmt: skip
+    after = replace(present, standing="refused", version=present.version + 1)
+    return after, [Decided(MembershipRefused(**_names(after), category=after.category), on)]
 
 
 def activated(
@@ -186,13 +215,33 @@ def recategorised(present: Membership, *, category: Category, on: date) -> Decis
 
 def resigned(present: Membership, *, on: date) -> Decision:
     """It is no longer in force from `on` on. Raises `NotAMember`, `BeforeTheLastStep`."""
+    after = _ended(present, "resigned", on)
+    return after, [Decided(MembershipResigned(**_names(after), category=after.category), on)]
+
+
+def expelled(present: Membership, *, on: date) -> Decision:
+    """The cluster ends it; no longer in force from `on` on. Raises `NotAMember`, `BeforeTheLastStep`."""
+    after = _ended(present, "expelled", on)
+    return after, [Decided(MembershipExpelled(**_names(after), category=after.category), on)]
+
+
+def reinstated(present: Membership, *, on: date, category: Category | None = None) -> Decision:
+    """In force again from `on` on without an application. Raises `NothingToReinstate`, `BeforeTheLastStep`."""
+    if present.standing not in ENDED:
+        raise NothingToReinstate(
+            "only a membership that ended is reinstated; this one is {standing}", standing=Word(present.standing)
+        )
+    after, _ = _in_force(present, category or present.category, on, "application", announce=False)
+    return after, [Decided(MembershipReinstated(**_names(after), category=after.category), on)]
+
+
+def _ended(present: Membership, standing: Standing, on: date) -> Membership:
     last = _open_band(present)
     if on <= last.since:
         raise BeforeTheLastStep("effective: it is in force since {since}; it cannot end on {on}",
                                 since=last.since, on=on, field="effective")  # fmt: skip
     bands = (*present.bands[:-1], Band(last.category, last.since, on))
-    after = replace(present, standing="resigned", until=on, bands=bands, version=present.version + 1)
-    return after, [Decided(MembershipResigned(**_names(after), category=after.category), on)]
+    return replace(present, standing=standing, until=on, bands=bands, version=present.version + 1)
 
 
 def _in_force(present: Membership, category: Category, on: date, origin: Origin, announce: bool) -> Decision:

@@ -21,6 +21,7 @@ from services.membership.organizations import store as organizations
 from services.membership.organizations import views as organization_views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from services.membership.words import CATEGORIES, LOGGED, POSITIONS, STANDINGS, TYPES
+from shared.contracts.membership import Category
 from shared.http.edge import unit_of
 from shared.http.inputs import OptionalLine
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving
@@ -40,16 +41,24 @@ pages = pages_of(__name__)
 
 HISTORY_LINES = 100
 Tab = Literal["profile", "memberships", "history"]
-Step = Literal["approve", "activate", "resign"]
+Step = Literal["approve", "refuse", "activate", "category", "resign", "expel", "reinstate"]
 STEPS: dict[Step, tuple[str, tuple[str, ...]]] = {
     "approve": (mark("Approve"), ("applied",)),
-    "activate": (mark("Bring into force"), ("approved", "resigned")),
+    "refuse": (mark("Refuse"), ("applied", "approved")),
+    "activate": (mark("Bring into force"), ("approved",)),
+    "category": (mark("Change the category"), ("active", "grace")),
     "resign": (mark("End the membership"), ("active", "grace")),
+    "expel": (mark("Expel"), ("active", "grace")),
+    "reinstate": (mark("Reinstate"), ("lapsed", "resigned", "expelled")),
 }
 """A step: its words, and the standings from which it is taken."""
 DONE: dict[Step, str] = {
-    "approve": mark("Approved"), "activate": mark("In force from today on"), "resign": mark("It ends today"),
+    "approve": mark("Approved"), "refuse": mark("Refused"), "activate": mark("In force from today on"),
+    "category": mark("The category holds from today on"), "resign": mark("It ends today"),
+    "expel": mark("It ends today"), "reinstate": mark("In force from today on"),
 }  # fmt: skip
+WITH_REASON: frozenset[Step] = frozenset({"refuse", "expel"})
+"""Steps about which the company will ask."""
 
 
 class Eyes:
@@ -64,11 +73,18 @@ class Eyes:
         approving: Annotated[Allowed, Sees("memberships.approve")],
         activating: Annotated[Allowed, Sees("memberships.activate")],
         resigning: Annotated[Allowed, Sees("memberships.resign")],
+        refusing: Annotated[Allowed, Sees("memberships.refuse")],
+        expelling: Annotated[Allowed, Sees("memberships.expel")],
+        reinstating: Annotated[Allowed, Sees("memberships.reinstate")],
+        categorising: Annotated[Allowed, Sees("memberships.categorise")],
     ) -> None:  # fmt: skip
         self.reader = reader
         self.private, self.memberships, self.history = private, memberships, history
         self.changing, self.applying = changing, applying
-        self.steps: dict[Step, Allowed] = {"approve": approving, "activate": activating, "resign": resigning}
+        self.steps: dict[Step, Allowed] = {
+            "approve": approving, "refuse": refusing, "activate": activating, "category": categorising,
+            "resign": resigning, "expel": expelling, "reinstate": reinstating,
+        }  # fmt: skip
 
     def others(self) -> None:
         nothing = Allowed(self.reader.viewer, "nothing", everything=False)
@@ -103,17 +119,19 @@ async def take_step(
     except ValidationError:
         text = speak(mark("Write the reason on one line of at most 300 characters"))
         return await _page(request, service, eyes, slug, "memberships", 422, wrong=(membership_id, text))
+    if note is None and step in WITH_REASON:
+        text = speak(mark("Write the reason: the company will ask for it"))
+        return await _page(request, service, eyes, slug, "memberships", 422, wrong=(membership_id, text))
+    category = next((one for one in CATEGORIES if one == typed.get("category")), None)
+    if category is None and step == "category":
+        text = speak(mark("Choose the category"))
+        return await _page(request, service, eyes, slug, "memberships", 422, wrong=(membership_id, text))
     version = typed.get(VERSION_FIELD, "")
     expected = int(version) if version.isascii() and version.isdigit() and len(version) < 19 else None
     try:
         async with unit_of(request, caller.actor) as unit:
             await _require(unit, caller, membership_id)
-            if step == "approve":
-                await commands.approve_membership(unit, membership_id, note=note, expected=expected)
-            elif step == "activate":
-                await commands.activate_membership(unit, membership_id, note=note, expected=expected)
-            else:
-                await commands.resign_membership(unit, membership_id, note=note, expected=expected)
+            await _taken(unit, step, membership_id, note, category, expected)
     except ChangedMeanwhile:
         text = speak(mark("Somebody changed it meanwhile; this is how it is now. Nothing of yours was saved."))
         return await _page(request, service, eyes, slug, "memberships", 409, wrong=(membership_id, text))
@@ -151,6 +169,25 @@ async def apply(request: Request, service: Serving, eyes: Looking, slug: str) ->
     return turn(f"/organizations/{slug}?tab=memberships", said=speak(mark("The application is in")))
 
 
+async def _taken(
+    unit: Unit, step: Step, id_: UUID, note: str | None, category: Category | None, expected: int | None
+) -> None:
+    if step == "approve":
+        await commands.approve_membership(unit, id_, note=note, expected=expected)
+    elif step == "refuse":
+        await commands.refuse_application(unit, id_, note=note or "", expected=expected)
+    elif step == "activate":
+        await commands.activate_membership(unit, id_, note=note, expected=expected)
+    elif step == "category":
+        await commands.change_category(unit, id_, category=category or "associate", note=note, expected=expected)
+    elif step == "expel":
+        await commands.expel_member(unit, id_, note=note or "", expected=expected)
+    elif step == "reinstate":
+        await commands.reinstate_member(unit, id_, note=note, expected=expected)
+    else:
+        await commands.resign_membership(unit, id_, note=note, expected=expected)
+
+
 async def _require(unit: Unit, caller: Allowed, membership_id: UUID) -> None:
     found = await store.load(unit.connection, [membership_id])
     if not found:
@@ -182,6 +219,7 @@ async def _page(
     return pages.render(
         request, eyes.reader.viewer, "organization.html", status, one=one, tab=tab, private=private, changes=changes,
         type=speak(TYPES[one.type]), positions=_positions(one, today, speak),
+        categories=[(code, speak(words)) for code, words in CATEGORIES.items()],
         memberships=[_membership(row, eyes, speak) for row in rows], open_to=open_to, wrong=wrong,
         axis=_axis(rows, today, speak), history=[_entry(line, speak) for line in lines], reads_history=reads_history,
     )  # fmt: skip
@@ -202,7 +240,7 @@ def _membership(row: Row, eyes: Eyes, speak: Language) -> dict[str, Any]:
     return {
         "id": row["id"], "cluster": row["cluster"], "slug": row["slug"], "words": speak(words), "tone": tone,
         "category": speak(CATEGORIES[row["category"]]), "since": row["since"], "until": row["until"],
-        "applied_on": row["applied_on"], "version": row["version"], "steps": steps,
+        "applied_on": row["applied_on"], "version": row["version"], "steps": steps, "code": row["category"],
     }  # fmt: skip
 
 

@@ -161,18 +161,22 @@ def _version(fact: MembershipFact | OrganizationFact | ClusterFact) -> int:
 IN_NETWORK: Value = ()
 
 NEEDS_DAY = frozenset({
-    "MembershipActivated", "MembershipCategoryChanged", "MembershipResigned",
+    "MembershipActivated", "MembershipCategoryChanged", "MembershipResigned", "MembershipExpelled",
+    "MembershipReinstated",
     "ClusterJoinedNetwork", "ClusterLeftNetwork",
 })  # fmt: skip
 """Facts that mean nothing without the day from which they count."""
 
 
 def after_membership(timeline: Timeline, fact: MembershipFact) -> Timeline:
-    """In force from an activation on, until a resignation; a value is (organisation, cluster, category)."""
+    """In force from an activation or reinstatement on, until a resignation or expulsion.
+
+    A value is (organisation, cluster, category).
+    """
     kind = fact.type
-    if kind == "MembershipActivated":
+    if kind in ("MembershipActivated", "MembershipReinstated"):
         return holding(timeline, fact.effective, (fact.organization_id, fact.cluster_id, fact.category))
-    if kind == "MembershipResigned":
+    if kind in ("MembershipResigned", "MembershipExpelled"):
         return ended(timeline, fact.effective)
     if kind == "MembershipCategoryChanged" and fact.effective is not None:
         return altered(timeline, fact.effective, (fact.organization_id, fact.cluster_id, fact.category))
