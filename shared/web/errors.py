@@ -37,7 +37,10 @@ def refusal_page(request: Request, status: int, reason: str, *, roles: Sequence[
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     said = pages_of("shared.web").language(request, viewer)
     title = TITLES.get(status, mark("This did not work"))
-    return error_page(request, viewer, status, said(title), reason[:1].upper() + reason[1:], roles=tuple(roles))
+    # a program has nobody to ask; where no role may, there is nothing to ask for
+    ask = "/access/ask" if status == 403 and roles and viewer is not None and viewer.kind == "person" else None
+    capital = reason[:1].upper() + reason[1:]
+    return error_page(request, viewer, status, said(title), capital, roles=tuple(roles), ask=ask)
 
 
 def error_page(

@@ -56,6 +56,10 @@ OTHER_COORDINATORS = """
 SELECT EXISTS (SELECT FROM role_grant
                WHERE role = 'coordinator' AND account_id <> $1 AND period @> $2::date)
 """
+COORDINATORS = """
+SELECT account_id FROM role_grant WHERE role = 'coordinator' AND period @> $1::date
+GROUP BY account_id ORDER BY max(granted_at) DESC LIMIT 20
+"""
 INSERT_LINK = "INSERT INTO sign_in_link (hash, account_id, goes_to, made_at, until) VALUES ($1, $2, $3, $4, $5)"
 USE_LINK = """
 UPDATE sign_in_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND until > $2 RETURNING account_id, goes_to
@@ -167,6 +171,11 @@ async def mark_withdrawn(connection: Connection, grant_id: UUID, by: str, at: da
 async def others_coordinate(connection: Connection, account_id: UUID, today: date) -> bool:
     """Whether somebody else is a coordinator today."""
     return bool(await connection.fetchval(OTHER_COORDINATORS, account_id, today))
+
+
+async def coordinators(connection: Connection, today: date) -> list[Account]:
+    """Who coordinates the network today, at most twenty, those who came last."""
+    return await load(connection, [row["account_id"] for row in await connection.fetch(COORDINATORS, today)])
 
 
 async def insert_link(connection: Connection, hash_: bytes, account_id: UUID, goes_to: str, made: datetime,

@@ -346,6 +346,24 @@ async def test_a_page_that_is_not_ones_own_says_who_may(door: Reading, role: str
     assert f'href="{page}"' not in (await browser.get("/access" if page != "/access" else "/")).text
 
 
+async def test_who_is_refused_asks_the_coordination_by_a_button(door: Reading) -> None:
+    mail = await door.invited("coordinator", language="en", name="Mariana Ibarra")
+    assistant = await door.reader("assistant", name="Emilio Sosa")
+    refused = await assistant.get("/tokens?after=x")
+    assert (refused.status_code, 'action="/access/ask"' in refused.text) == (403, True)
+    asked = await assistant.post("/access/ask", data={"page": "/tokens"})
+    assert "was asked" in said_once(asked, "/")
+    [letter] = [one for one in door.mails(mail, "") if "asks for a page" in one]
+    assert "http://test/tokens" in letter
+    away = await assistant.post("/access/ask", data={"page": "//evil.example"})
+    assert away.status_code == 303
+    assert not any("evil" in one for one in door.mails(mail, ""))
+    for _ in range(8):
+        assert (await assistant.post("/access/ask", data={"page": "/tokens"})).status_code == 303
+    assert (await assistant.post("/access/ask", data={"page": "/tokens"})).status_code == 429
+    assert (await door.browser().post("/access/ask")).status_code in (303, 401)
+
+
 async def test_a_form_from_another_site_changes_nothing(door: Reading) -> None:
     browser, mail = await door.reader(), new_mail()
     browser.headers["Sec-Fetch-Site"] = "cross-site"

@@ -30,6 +30,11 @@ def invitation_letter(invited: Invited, door: str) -> Letter:
     return _letter("invited", account, invited.grant.id, role=ROLES[account.language][invited.grant.role], address=door)
 
 
+def asked_letter(coordinator: Account, who: str, mail: str | None, page: str) -> Letter:
+    """Tells a coordinator that somebody asks for a page that their role does not open."""
+    return _letter("asked", coordinator, who=who, mail=mail or "", page=page)
+
+
 def _letter(template: str, account: Account, id_: UUID | None = None, **words: object) -> Letter:
     assert account.mail is not None  # only people are written to
     return Letter(id_ or uuid_utils.uuid7(), template, account.name, account.mail, account.language, words)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.membership.access.pages import door, invitations, own, people, programs
+from services.membership.access.pages import asking, door, invitations, own, people, programs
 
 router = APIRouter()
-for part in (door, own, invitations, people, programs):
+for part in (asking, door, own, invitations, people, programs):
     router.include_router(part.router)
