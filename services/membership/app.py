@@ -8,6 +8,8 @@ from services.membership.clusters import api as clusters
 from services.membership.clusters import pages as cluster_pages
 from services.membership.directory import api as directory
 from services.membership.directory import pages as directory_pages
+from services.membership.duplicates import api as duplicates
+from services.membership.duplicates import pages as duplicate_pages
 from services.membership.history import api as history
 from services.membership.history import pages as history_pages
 from services.membership.memberships import api as memberships
@@ -39,6 +41,8 @@ DEFINITION = Definition(
         access_pages.router,
         organization_pages.router,
         profile_pages.router,
+        duplicates.router,
+        duplicate_pages.router,
         directory.router,
         directory_pages.router,
         membership_pages.router,

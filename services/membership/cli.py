@@ -17,7 +17,7 @@ import uuid_utils.compat as uuid_utils
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.membership import spreadsheets
 from services.membership.clusters import commands as cluster_commands
@@ -103,13 +103,13 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For a program.")
     if not found:
         Console().print("No clusters yet. Found one: cumulo cluster add NAME --slug SLUG --state JAL")
         return
-    table = Table("slug", "name", "state", "zone", "in the network")
+    table = Table(Column("slug", no_wrap=True), "name", "state", "zone", "in the network")
     for cluster in found:
         last = cluster.stays[-1]
         until = f" until {last.until}" if last.until else ""
         table.add_row(cluster.slug, cluster.name, f"{cluster.country}-{cluster.state}", cluster.zone,
                       f"{_begins(cluster)}{until}")  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 @import_app.command("members")
@@ -175,6 +175,12 @@ def _today(cluster: Cluster) -> date:
 
 def _cluster_json(cluster: Cluster) -> dict[str, Any]:
     return {**cluster.published().model_dump(mode="json"), "version": cluster.version}
+
+
+def print_table(table: Table) -> None:
+    """For people; piped on, a line is as long as what it holds, so that nothing of an id is cut off."""
+    console = Console()
+    (console if console.is_terminal else Console(width=250)).print(table)
 
 
 def print_json(value: Any) -> None:

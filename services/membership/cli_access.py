@@ -10,13 +10,13 @@ from uuid import UUID
 import typer
 import uuid_utils.compat as uuid_utils
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.membership import mailing
 from services.membership.access import domain, store
 from services.membership.access.commands import accounts, giving, letters
 from services.membership.access.domain import Account
-from services.membership.cli import answered, checked, opened, print_json
+from services.membership.cli import answered, checked, opened, print_json, print_table
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
 from services.membership.organizations import store as organizations
@@ -100,10 +100,10 @@ def list_(as_json: Json = False) -> None:
     if not found:
         Console().print("Nobody yet. Invite the first: cumulo admin invite EMAIL --role coordinator")
         return
-    table = Table("account", "name", "mail", "roles")
+    table = Table(Column("account", no_wrap=True, min_width=36), "name", "mail", "roles")
     for account in found:
         table.add_row(str(account.id), account.name, account.mail, "\n".join(_grant(g) for g in account.grants))
-    Console().print(table)
+    print_table(table)
 
 
 @admin_app.command("withdraw")
@@ -180,13 +180,13 @@ def tokens(as_json: Json = False) -> None:
     if as_json:
         print_json([_token(account) for account in found])
         return
-    table = Table("id", "name", "role", "services", "until")
+    table = Table(Column("id", no_wrap=True, min_width=36), "name", "role", "services", "until")
     for account in found:
         table.add_row(
             str(account.id), account.name, "\n".join(_grant(g) for g in account.grants),
             ", ".join(account.services or ("all",)), f"{account.until:%Y-%m-%d %H:%M}",
         )  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 @token_app.command("revoke")

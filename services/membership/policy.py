@@ -15,6 +15,8 @@ POLICY: Policy = {
     # the directory is for every member; what is private in it opens with organizations.private
     "organizations.read": everywhere(*_MEMBERS) | within("service"),
     "organizations.private": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative", "service"),
+    # both names of a pair and their tax numbers: for who keeps the register
+    "duplicates.read": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "organizations.register": everywhere("coordinator", "assistant", "cluster_director", "cluster_staff"),
     "organizations.change": everywhere("coordinator", "assistant")
     | within("cluster_director", "cluster_staff", "representative"),

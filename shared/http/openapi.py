@@ -33,6 +33,7 @@ _TAGS: Mapping[str, str] = {
     "memberships": "Which organisation belongs to which cluster: applied, accepted, in force, ended.",
     "clusters": "The clusters of the network.",
     "directory": "Who can do what, and where: companies by words and facets.",
+    "duplicates": "Organisations that are likely the same.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
     "people": "Erasing a person.",
     "members": "Memberships as this service knows them from the stream.",

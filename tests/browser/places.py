@@ -31,6 +31,7 @@ def places(house: House) -> list[Place]:
         Place("home-representative", "/", LUCIA),
         Place("register", "/register", MARIANA),
         Place("register-filtered", "/register?type=university&cluster=regiomontano-norte", MARIANA),
+        Place("register-duplicates", "/register/duplicates", MARIANA),
         Place("organization", here, MARIANA),
         Place("organization-memberships", f"{here}?tab=memberships", MARIANA),
         Place("organization-history", f"{here}?tab=history", MARIANA),

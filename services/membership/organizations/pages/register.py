@@ -33,6 +33,7 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 pages = pages_of("services.membership.organizations")
 
 Reader = Annotated[Allowed, May("organizations.read")]
+Keeps = Annotated[Allowed, Sees("duplicates.read")]
 Memberships = Annotated[Allowed, Sees("memberships.read")]
 Cursor = Annotated[str | None, Query(max_length=2000)]
 PAGE_ROWS = 50
@@ -93,7 +94,7 @@ Asking = Annotated[Asked, Depends(_asked)]
 
 @router.get("/register", response_class=HTMLResponse)
 async def register(
-    request: Request, service: Serving, reader: Reader, memberships: Memberships, asked: Asking,
+    request: Request, service: Serving, reader: Reader, memberships: Memberships, keeps: Keeps, asked: Asking,
     after: Cursor = None, before: Cursor = None,
 ) -> Response:  # fmt: skip
     today = day_in(service.settings.network_zone, service.clock())
@@ -119,7 +120,14 @@ async def register(
         total=total, without=without, default_sort="name", search=True,
     )  # fmt: skip
     query = request.url.query
-    return pages.render(request, reader.viewer, "register.html", listing=listing, query=f"?{query}" if query else "")
+    return pages.render(
+        request,
+        reader.viewer,
+        "register.html",
+        listing=listing,
+        query=f"?{query}" if query else "",
+        keeps=keeps.everything or bool(keeps.clusters),
+    )
 
 
 @router.get("/register.csv")
