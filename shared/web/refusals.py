@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.http.inputs import Unfit
 from shared.refusal import Refusal, Word
-from shared.web.language import Language, mark
+from shared.web.language import Language
 
 PYDANTIC = "pydantic"
 """The context (`msgctxt`) under which the catalogue has the types of pydantic's errors."""
@@ -41,7 +41,8 @@ def unfit(said: Language, error: Mapping[str, Any]) -> str:
     if text == kind:
         return str(error["msg"])
     if kind in _CHOICE:
-        context["expected"] = str(context["expected"]).replace(" or ", f" {said(mark('or'))} ")
+        alternative = said.words.gettext("or")
+        context["expected"] = str(context["expected"]).replace(" or ", f" {alternative} ")
     return text.format(**context)
 
 
