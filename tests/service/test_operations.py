@@ -45,9 +45,9 @@ class Place:
                 self.service.settings.topic_prefix + "membership.cluster.state", orjson.dumps(fields),
                 key=self.cluster.encode(), headers=[("content-type", b"application/json"), *headers],
             )  # fmt: skip
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             while True:
-                page = (await self.ask("/operations/parked")).json()
+                page = (await self.ask("/operations/parked", params={"limit": 500})).json()
                 for found in page["items"]:
                     if found["id"] == id_:
                         return dict(found)
@@ -68,6 +68,8 @@ async def place(client_for: ClientFor) -> AsyncIterator[Place]:
     client = await client_for("events", kafka=True, token=None, relay_enabled=False)
     service: Service = client.service  # type: ignore[attr-defined]
     await kafka_topics(service)
+    async with service.database.connection() as connection:
+        await connection.execute("DELETE FROM parked_key")  # what tests before this one set aside
     operator = await somebody(service.database, "operator")
     yield Place(client, operator, await somebody(service.database, "assistant"))
     async with service.database.connection() as connection:
@@ -158,7 +160,7 @@ async def test_a_fact_has_a_page_with_its_event_and_the_way_to_read_it(client_fo
 
 
 async def test_the_service_tells_how_it_does_with_postgres_and_kafka_there(place: Place) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while not (state := (await place.ask("/operations")).json())["ready"]:
             await asyncio.sleep(0.05)
     assert state["service"] == "events" and state["alive"] and state["outbox"] == 0
