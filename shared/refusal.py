@@ -5,11 +5,56 @@ a terminal, a parked event). Nothing is changed when one is raised.
 """
 
 import re
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 
 class Word(str):
     """A value of a refusal that is itself a word of a fixed list (a role, a standing): it is translated with it."""
+
+
+class Said(str):
+    """A sentence that keeps its English template and its values, so that it can be told in the reader's language."""
+
+    template: str
+    values: dict[str, Any]
+
+    def __new__(cls, template: str, **values: Any) -> "Said":
+        said = super().__new__(cls, template.format(**values) if values else template)
+        said.template, said.values = template, values
+        return said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _said_again, (self.template, self.values)
+
+    def written(self) -> list[Any]:
+        """What JSON can keep of it; `read` makes it again."""
+        return [self.template, {name: _plain(value) for name, value in self.values.items()}]
+
+    @classmethod
+    def read(cls, written: Sequence[Any]) -> "Said":
+        """A sentence from what `written` gave."""
+        template, values = written
+        return cls(template, **{name: _valued(value) for name, value in values.items()})
+
+
+def _said_again(template: str, values: dict[str, Any]) -> Said:
+    return Said(template, **values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Word):
+        return {"word": str(value)}
+    if isinstance(value, date):
+        return {"day": value.isoformat()}
+    return value if isinstance(value, int | float) else str(value)
+
+
+def _valued(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Word(value["word"]) if "word" in value else date.fromisoformat(value["day"])
+    return value
 
 
 class Refusal(Exception):
@@ -27,7 +72,7 @@ class Refusal(Exception):
         self.template = template
         self.values = values
         self.field = field
-        self.reason = template.format(**values) if values else template
+        self.reason = Said(template, **values)
         super().__init__(self.reason)
 
     @property

@@ -12,6 +12,7 @@ from services.membership.duplicates import api as duplicates
 from services.membership.duplicates import pages as duplicate_pages
 from services.membership.history import api as history
 from services.membership.history import pages as history_pages
+from services.membership.intake import pages as intake_pages
 from services.membership.memberships import api as memberships
 from services.membership.memberships import pages as membership_pages
 from services.membership.organizations import api as organizations
@@ -23,6 +24,8 @@ from services.membership.profiles import api as profiles
 from services.membership.profiles import pages as profile_pages
 from services.membership.search import pages as search
 from services.membership.states import STATES
+from services.membership.uploads import jobs as upload_jobs
+from services.membership.uploads.domain import PERSONAL as PERSONAL_OF_UPLOADS
 from shared.runtime.service import Definition
 from shared.web.components import components_router
 from shared.web.documentation import documentation_router
@@ -41,6 +44,7 @@ DEFINITION = Definition(
         access_pages.router,
         organization_pages.router,
         profile_pages.router,
+        intake_pages.router,
         duplicates.router,
         duplicate_pages.router,
         directory.router,
@@ -55,7 +59,8 @@ DEFINITION = Definition(
     ),
     states=STATES,
     policy=POLICY,
-    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE),
-    jobs=access_jobs.JOBS,
+    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE, *PERSONAL_OF_UPLOADS),
+    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS),
+    uploads=("/import",),
     loops={"first key": access_jobs.first_key},
 )

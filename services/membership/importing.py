@@ -21,10 +21,10 @@ import asyncpg
 
 from services.membership import spreadsheets
 from services.membership.clusters import store as clusters
-from services.membership.clusters.domain import NoSuchCluster
-from services.membership.imports import commands, views
-from services.membership.imports.commands import RowResult
-from services.membership.imports.domain.columns import columns_of
+from services.membership.clusters.domain import Cluster, NoSuchCluster
+from services.membership.imports import commands, store, views
+from services.membership.imports.commands import Keep, RowResult
+from services.membership.imports.domain.columns import Columns, columns_of
 from services.membership.imports.domain.entries import Entry, Reader
 from services.membership.imports.domain.matching import Known
 from services.membership.imports.domain.planning import Circumstances, Plan
@@ -32,6 +32,7 @@ from services.membership.imports.views import Absent
 from services.membership.spreadsheets import Limits, Table
 from shared.postgres.pool import BAD_VALUE, TRANSIENT, Database, Unit
 from shared.postgres.values import day_in
+from shared.refusal import Said
 
 CHUNK_ROWS = 2_000
 ATTEMPTS = 7
@@ -115,46 +116,71 @@ async def import_members(
     cause = f"import:{hashlib.sha256(content).hexdigest()[:24]}"
     async with database.connection() as connection:
         found = await clusters.by_slug(connection, cluster)
+        remembered = await store.remembered(connection, found.id) if found else {}
     if found is None:
         raise NoSuchCluster("cluster: there is no cluster {cluster!r}; `cumulo cluster list` shows them",
                             cluster=cluster, field="cluster")  # fmt: skip
-    result = ImportResult(cluster, dry_run)
-    now = Circumstances(found, day_in(found.zone, clock()), announce)
+    with await asyncio.to_thread(spreadsheets.read, content, limits or Limits()) as table:
+        columns = columns_of(table.rows(), remembered)
+        return await take_over(
+            database, table, columns, found, cause=cause, dry_run=dry_run, announce=announce, actor=actor, clock=clock,
+            progress=progress, chunk_rows=chunk_rows,
+        )  # fmt: skip
+
+
+async def take_over(
+    database: Database,
+    table: Table,
+    columns: Columns,
+    cluster: Cluster,
+    *,
+    cause: str,
+    dry_run: bool,
+    announce: bool,
+    actor: str,
+    clock: Callable[[], datetime],
+    progress: Progress,
+    chunk_rows: int = CHUNK_ROWS,
+    keep: Keep | None = None,
+) -> ImportResult:
+    """Takes over the rows of a table whose columns are known. Raises `EmptyFile` when it has none.
+
+    `keep` is told what each part did, in its own transaction.
+    """
+    result = ImportResult(cluster.slug, dry_run, ignored_columns=columns.ignored, repeated_columns=columns.repeated)
+    now = Circumstances(cluster, day_in(cluster.zone, clock()), announce)
 
     def open_unit() -> AbstractAsyncContextManager[Unit]:
         return database.unit(actor=actor, cause=cause, now=clock())
 
-    with await asyncio.to_thread(spreadsheets.read, content, limits or Limits()) as table:
-        columns = columns_of(table.rows())
-        result.ignored_columns, result.repeated_columns = columns.ignored, columns.repeated
-        total = sum(1 for number, _ in table.rows() if number > columns.row)
-        known, done = Known(), 0
-        reader = Reader(columns, found.country)
-        rows = _below(table, columns.row)
-        mostly_new = True
+    total = sum(1 for number, _ in table.rows() if number > columns.row)
+    known, done = Known(), 0
+    reader = Reader(columns, cluster.country)
+    rows = _below(table, columns.row)
+    mostly_new = True
 
-        def read_on() -> asyncio.Task[_Part | None]:
-            drafted = partial(commands.drafted, now=now, dry_run=dry_run) if mostly_new else None
-            return asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows, drafted))
+    def read_on() -> asyncio.Task[_Part | None]:
+        drafted = partial(commands.drafted, now=now, dry_run=dry_run) if mostly_new else None
+        return asyncio.create_task(asyncio.to_thread(_next, reader, rows, chunk_rows, drafted))
 
-        progress(0, total)
-        with _undisturbed():
-            reading = read_on()
-            try:
-                while (part := await reading) is not None:
-                    # the next part is read and drafted while the database works on this one
-                    reading = read_on()
-                    results = await _taken_over(open_unit, now, reader, part, known, dry_run)
-                    mostly_new = 2 * sum(row.outcome == "new" for row in results) >= len(results)
-                    result.rows += results
-                    done += len(part.rows)
-                    progress(done, total)
-            finally:  # broken off, a thread still reads the table, which closes behind this
-                await asyncio.gather(reading, return_exceptions=True)
+    progress(0, total)
+    with _undisturbed():
+        reading = read_on()
+        try:
+            while (part := await reading) is not None:
+                # the next part is read and drafted while the database works on this one
+                reading = read_on()
+                results = await _taken_over(open_unit, now, reader, part, known, dry_run, keep)
+                mostly_new = 2 * sum(row.outcome == "new" for row in results) >= len(results)
+                result.rows += results
+                done += len(part.rows)
+                progress(done, total)
+        finally:  # broken off, a thread still reads the table, which closes behind this
+            await asyncio.gather(reading, return_exceptions=True)
     if not result.rows:  # or every member would seem to have left
         raise spreadsheets.EmptyFile("the file has no rows below its headers in row {row}", row=columns.row)
     async with database.connection() as connection:
-        result.absent = await views.absent_from(connection, found.id, known.named_ids())
+        result.absent = await views.absent_from(connection, cluster.id, known.named_ids())
     return result
 
 
@@ -203,32 +229,34 @@ async def _taken_over(
     part: _Part,
     known: Known,
     dry_run: bool,
+    keep: Keep | None,
 ) -> list[RowResult]:
     """One part in one transaction, planned anew when a concurrent writer got in between; else row by row."""
-    reason = ""
+    reason = Said("")
     for attempt in range(ATTEMPTS):
         layer = Known(known)
         if attempt > 0:  # deciding wrote its reasons into the entries
             part = _part(reader, part.rows)
         try:
             async with open_unit() as unit:
-                results = await commands.import_entries(unit, now, part.entries, part.drafts, layer, dry_run=dry_run)
+                results = await commands.import_entries(unit, now, part.entries, part.drafts, layer, dry_run=dry_run,
+                                                        keep=keep)  # fmt: skip
             layer.keep()
             return results
         except _AGAIN as error:
             if attempt == ATTEMPTS - 1 and isinstance(error, TRANSIENT) and not isinstance(error, _BETWEEN_WRITERS):
                 raise
-            reason = "somebody else wrote the same at the same time; import the file again"
+            reason = Said("somebody else wrote the same at the same time; import the file again")
             if isinstance(error, TRANSIENT):
                 await asyncio.sleep(0.1 * 2**attempt)
         except _ABOUT_A_ROW as error:
-            reason = f"the database does not take it: {error}"
+            reason = Said("the database does not take it: {error}", error=error)
             break
     if len(part.rows) > 1:
         return [
             result
             for row in part.rows
-            for result in await _taken_over(open_unit, now, reader, _part(reader, [row]), known, dry_run)
+            for result in await _taken_over(open_unit, now, reader, _part(reader, [row]), known, dry_run, keep)
         ]
     return [
         RowResult(entry.number, "refused", entry.name, None, (*entry.reasons, reason), tuple(entry.warnings))

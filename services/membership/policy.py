@@ -16,6 +16,9 @@ POLICY: Policy = {
     "organizations.read": everywhere(*_MEMBERS) | within("service"),
     "organizations.private": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative", "service"),
     # both names of a pair and their tax numbers: for who keeps the register
+    # the assistant prepares an import; what goes into the register is the coordinator's or the cluster's own decision
+    "uploads.prepare": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
+    "uploads.apply": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "duplicates.read": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "organizations.register": everywhere("coordinator", "assistant", "cluster_director", "cluster_staff"),
     "organizations.change": everywhere("coordinator", "assistant")

@@ -18,7 +18,7 @@ import stdnum.us.ein
 import stdnum.za.tin
 from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidLength, ValidationError
 
-from shared.refusal import Refusal, Word
+from shared.refusal import Refusal, Said, Word
 
 GENERIC_RFC = frozenset({"XAXX010101000", "XEXX010101000"})
 """SAT: sales to the public and to foreigners without RFC (Anexo 20 of the Resolución Miscelánea Fiscal)."""
@@ -75,7 +75,9 @@ def tax_number(country: str, text: str) -> TaxNumber:
         return TaxNumber(_SEPARATORS.sub("", rule.validate(text)))
     except InvalidChecksum:
         number = _SEPARATORS.sub("", rule.compact(text))
-        return TaxNumber(number, (f"tax number: the check digit of the {name} {number} does not fit",))
+        return TaxNumber(
+            number, (Said("tax number: the check digit of the {name} {number} does not fit", name=name, number=number),)
+        )
     except ValidationError as error:
         raise MalformedTaxNumber(
             "tax number: {text!r} is not a {name}: {why}",
@@ -127,7 +129,12 @@ def _rfc(text: str) -> TaxNumber:
     if compact[-1] != stdnum.mx.rfc.calc_check_digit(compact[:-1]):
         return TaxNumber(
             compact,
-            (f"tax number: the check digit of {compact} does not fit; so it is with 1 to 2 of 100 real ones",),
+            (
+                Said(
+                    "tax number: the check digit of {number} does not fit; so it is with 1 to 2 of 100 real ones",
+                    number=compact,
+                ),
+            ),
         )
     return TaxNumber(compact)
 

@@ -129,6 +129,22 @@ class OrganizationProfileChanged(_OrganizationFact):
     fields: list[FieldName]
 
 
+class OrganizationWithdrawn(_OrganizationFact):
+    """The organisation was registered by mistake, by an import that was undone: it never was. Its state is erased."""
+
+    organization_id: UUID
+
+
+class OrganizationMerged(_OrganizationFact):
+    """It is the same as another one, which goes on under its own id: this id means that one from now on.
+
+    Its memberships are told by facts of their own; its state is erased.
+    """
+
+    organization_id: UUID
+    into_id: UUID
+
+
 class OrganizationState(State):
     """The current row of an organisation. The tax number is not published."""
 
@@ -326,6 +342,32 @@ class MembershipReinstated(_MembershipFact):
     """A membership that had ended is in force again from `effective` on, in this category, without an application."""
 
     category: Category
+
+
+class MembershipActivationWithdrawn(_MembershipFact):
+    """It was brought into force by mistake, by an import that was undone: no day from `effective` on counts.
+
+    `effective` is the first day that the mistake brought; what was in force before stays.
+    """
+
+    category: Category
+
+
+class MembershipTransferred(_MembershipFact):
+    """It belongs to `organization_id` on all of its days: the former organisation is the same as this one."""
+
+    category: Category
+    former_id: UUID
+
+
+class MembershipMerged(_MembershipFact):
+    """It goes on as another membership of the same organisation in the same cluster, `into_id`.
+
+    Its days before `effective` stay, as days of `organization_id`; from then on it is no longer in force.
+    """
+
+    category: Category
+    into_id: UUID
 
 
 class StandingState(State):

@@ -19,7 +19,8 @@ KEYWORDS = {"mark": None, "said": None, "language": None, "plural": (1, 2)}
 _OPTIONS = {"extensions": "jinja2.ext.do", "silent": "false", "trim_blocks": "true", "lstrip_blocks": "true"}
 
 ROOT = Path(__file__).parents[2]
-CALLED_WITH = {"Unfit": 0, "HTTPException": 1, "refuse": 3}
+REFUSALS = ROOT / "shared/refusal.py"
+CALLED_WITH = {"Said": 0, "Unfit": 0, "HTTPException": 1, "refuse": 3}
 """Where the template stands in calls other than of refusals, which have it first."""
 
 Message = str | tuple[str, ...]
@@ -66,6 +67,8 @@ def raised_in(folder: Path) -> Iterator[Raised]:
     """The refusals that are made below a folder, and what else answers a request with a reason."""
     places = CALLED_WITH | dict.fromkeys(_refusals(), 0)
     for file in sorted(folder.rglob("*.py")):
+        if file == REFUSALS:  # where they are made of what others wrote out
+            continue
         for node in _calls_and_classes(file):
             if not isinstance(node, ast.Call):
                 continue

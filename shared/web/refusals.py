@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from shared.http.inputs import Unfit
-from shared.refusal import Refusal, Word
+from shared.refusal import Refusal, Said, Word
 from shared.web.language import Language
 
 PYDANTIC = "pydantic"
@@ -23,6 +23,11 @@ _CHOICE = ("literal_error", "enum")
 def reason(said: Language, refusal: Refusal) -> str:
     """Why a command refused."""
     return told(said, refusal.template, refusal.values)
+
+
+def sentence(said: Language, text: str) -> str:
+    """A sentence that was kept: in the reader's language where it kept its template, or where a catalogue has it."""
+    return told(said, text.template, text.values) if isinstance(text, Said) else said(text) if text else ""
 
 
 def told(said: Language, template: str, values: Mapping[str, Any]) -> str:

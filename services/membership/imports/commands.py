@@ -5,7 +5,7 @@ Never opens, commits or reads a clock.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,12 +25,17 @@ from services.membership.people.domain import Person
 from services.membership.recording import Logged, log_changes, records
 from shared.messaging.outbox import Erased, Record, Row, put, rows_of
 from shared.postgres.pool import Unit
+from shared.refusal import Said
 
 ONE_IMPORT_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('membership.import', 0))"
 """Two imports in the same moment would both find no organisation of a name; edits by hand are not held up."""
 PLAN_MODE = "SELECT set_config('plan_cache_mode', $1, true)"
 """For matching: a plan that was made while the tables were empty must not stay while they fill. For saving
 the usual mode again: the checks of foreign keys would be planned anew for every row."""
+
+
+Keep = Callable[[Unit, Sequence[Plan]], Awaitable[None]]
+"""Told what a part did, in the transaction that did it."""
 
 
 class RowResult(NamedTuple):
@@ -70,7 +75,7 @@ def _planned(
 
 async def import_entries(
     unit: Unit, now: Circumstances, entries: Sequence[Entry], drafts: Sequence[Plan | None], known: Known, *,
-    dry_run: bool,
+    dry_run: bool, keep: Keep | None = None,
 ) -> list[RowResult]:  # fmt: skip
     """Takes over these rows; `drafts` are theirs, or None where none was made ahead.
 
@@ -96,7 +101,9 @@ async def import_entries(
     ]
     if not dry_run:
         await _save(unit, [plan for plan in plans if plan.outcome in ("new", "changed")], now)
-    return [_result(plan) for plan in plans]
+        if keep is not None:
+            await keep(unit, plans)
+    return [result_of(plan) for plan in plans]
 
 
 class _Stored(NamedTuple):
@@ -136,11 +143,11 @@ def _plan(
     if match.warning is not None:
         entry.warnings.append(match.warning)
     if entry.since is not None and is_far_ahead(entry.since, now.today):
-        entry.warnings.append(f"since: {entry.since} lies more than a year ahead; is it meant?")
+        entry.warnings.append(Said("since: {since} lies more than a year ahead; is it meant?", since=entry.since))
     if match.id is not None and (first := known.touched(match.id)) is not None:
         if entry.said == first.said and not entry.reasons:
             return _repeated(entry, first.row)
-        entry.reasons.append(f"it is the same organisation as row {first.row}")
+        entry.reasons.append(Said("it is the same organisation as row {row}", row=first.row))
     plan = _decided(entry, match.id, draft, stored, now)
     if plan.organization is None:  # refused: it claims nothing, or a broken row would stop a good one
         if match.id is not None:
@@ -164,11 +171,12 @@ def _decided(entry: Entry, meant: UUID | None, draft: Plan | None, stored: _Stor
 
 
 def _repeated(entry: Entry, row: int) -> Plan:
-    entry.warnings[:] = [f"it repeats row {row}"]
+    entry.warnings[:] = [Said("it repeats row {row}", row=row)]
     return Plan(entry, "same")
 
 
-def _result(plan: Plan) -> RowResult:
+def result_of(plan: Plan) -> RowResult:
+    """What became of the row of a plan."""
     entry = plan.entry
     return RowResult(
         entry.number,

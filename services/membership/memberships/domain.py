@@ -7,13 +7,14 @@ overlap.
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from services.membership.decisions import Decided
 from shared.contracts.membership import (
     Category,
     MembershipActivated,
+    MembershipActivationWithdrawn,
     MembershipApplied,
     MembershipApproved,
     MembershipCategoryChanged,
@@ -233,6 +234,21 @@ def reinstated(present: Membership, *, on: date, category: Category | None = Non
         )
     after, _ = _in_force(present, category or present.category, on, "application", announce=False)
     return after, [Decided(MembershipReinstated(**_names(after), category=after.category), on)]
+
+
+def taken_back(present: Membership, before: Membership | None) -> tuple[Membership | None, list[Decided]]:
+    """Undoes what an import did last: the membership as it was before it, None when the import made it.
+
+    The days that it brought never counted; those before stay as they were.
+    """
+    assert present.bands
+    names, last = _names(present), present.bands[-1]
+    if before is not None and before.standing in IN_FORCE:
+        fact: Any = MembershipCategoryChanged(**names, category=before.category, previous=present.category)
+    else:
+        fact = MembershipActivationWithdrawn(**names, category=present.category)
+    after = None if before is None else replace(before, version=present.version + 1)
+    return after, [Decided(fact, last.since)]
 
 
 def _ended(present: Membership, standing: Standing, on: date) -> Membership:

@@ -44,6 +44,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::date[], $5::date[], $6::date
 WHERE m.id = r.id
 """
 DELETE_BANDS = "DELETE FROM membership_band WHERE membership_id = ANY ($1::uuid[])"
+DELETE = "DELETE FROM membership WHERE id = ANY ($1::uuid[])"
 INSERT_BANDS = """
 INSERT INTO membership_band (membership_id, period, category)
 SELECT id, daterange(since, until), category
@@ -109,6 +110,12 @@ async def update(connection: Connection, changed: Sequence[Membership]) -> None:
     )
     await connection.execute(DELETE_BANDS, [m.id for m in changed])
     await _insert_bands(connection, changed)
+
+
+async def delete(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Removes memberships that never were, with their bands."""
+    await connection.execute(DELETE_BANDS, ids)
+    await connection.execute(DELETE, ids)
 
 
 async def _insert_bands(connection: Connection, memberships: Sequence[Membership]) -> None:

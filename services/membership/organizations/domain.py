@@ -21,6 +21,7 @@ from shared.contracts.membership import (
     OrganizationRegistered,
     OrganizationState,
     OrganizationType,
+    OrganizationWithdrawn,
 )
 from shared.postgres.values import normalised_name, sort_key
 from shared.refusal import Conflict, NotFound, Refusal
@@ -176,6 +177,25 @@ def changed(
     if texts := [name for name in _TEXTS if name in differences]:
         facts.append(Decided(OrganizationProfileChanged(organization_id=after.id, fields=texts), on))
     return replace(after, version=organization.version + len(facts)), facts, differences
+
+
+def put_back(present: Organization, before: Organization, on: date) -> tuple[Organization, list[Decided]]:
+    """Undoes a change: the organisation as it was before it, the facts counting from the day of the change."""
+    facts: list[Decided] = []
+    if any(getattr(present, name) != getattr(before, name) for name in _RECLASSIFYING):
+        reclassified = OrganizationReclassified(
+            organization_id=before.id, type=before.type, country=before.country, state=before.state,
+            positions=before.dated(),
+        )  # fmt: skip
+        facts.append(Decided(reclassified, on))
+    if texts := [name for name in _TEXTS if getattr(present, name) != getattr(before, name)]:
+        facts.append(Decided(OrganizationProfileChanged(organization_id=before.id, fields=texts), on))
+    return replace(before, slug=present.slug, version=present.version + len(facts)), facts
+
+
+def withdrawn(present: Organization, on: date) -> list[Decided]:
+    """It was registered by mistake and never was; `on` is the day from which it was registered."""
+    return [Decided(OrganizationWithdrawn(organization_id=present.id), on)]
 
 
 def _repositioned(old: Sequence[Position], wanted: Collection[ChainPosition], on: date) -> tuple[Position, ...]:

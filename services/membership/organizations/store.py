@@ -51,6 +51,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 WHERE o.id = r.id
 """
 DELETE_POSITIONS = "DELETE FROM organization_position WHERE organization_id = ANY ($1::uuid[])"
+DELETE = "DELETE FROM organization WHERE id = ANY ($1::uuid[])"
 INSERT_POSITIONS = """
 INSERT INTO organization_position (organization_id, position, period)
 SELECT id, position, daterange(since, until)
@@ -150,6 +151,12 @@ async def update(connection: Connection, changed: Sequence[Organization]) -> Non
     )
     await connection.execute(DELETE_POSITIONS, [o.id for o in changed])
     await _insert_positions(connection, changed)
+
+
+async def delete(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Removes organisations that never were. Raises `asyncpg.ForeignKeyViolationError` when something names one."""
+    await connection.execute(DELETE_POSITIONS, ids)
+    await connection.execute(DELETE, ids)
 
 
 async def _insert_positions(connection: Connection, organizations: Sequence[Organization]) -> None:

@@ -123,6 +123,11 @@ def altered(timeline: Timeline, day: date, value: Value) -> Timeline:
     return tuple(done)
 
 
+def relabelled(timeline: Timeline, organization_id: UUID) -> Timeline:
+    """The same days, of another organisation: the two are one."""
+    return tuple(Segment(since, until, (organization_id, *value[1:])) for since, until, value in timeline)
+
+
 def periods(facts: Iterable[AnyFact], after: Callable[[Timeline, AnyFact], Timeline]) -> list[Period]:
     """Folds the facts of one aggregate; `after` gives what is believed after one more fact.
 
@@ -162,7 +167,7 @@ IN_NETWORK: Value = ()
 
 NEEDS_DAY = frozenset({
     "MembershipActivated", "MembershipCategoryChanged", "MembershipResigned", "MembershipExpelled",
-    "MembershipReinstated",
+    "MembershipReinstated", "MembershipActivationWithdrawn", "MembershipMerged",
     "ClusterJoinedNetwork", "ClusterLeftNetwork",
 })  # fmt: skip
 """Facts that mean nothing without the day from which they count."""
@@ -176,8 +181,12 @@ def after_membership(timeline: Timeline, fact: MembershipFact) -> Timeline:
     kind = fact.type
     if kind in ("MembershipActivated", "MembershipReinstated"):
         return holding(timeline, fact.effective, (fact.organization_id, fact.cluster_id, fact.category))
-    if kind in ("MembershipResigned", "MembershipExpelled"):
+    if kind in ("MembershipResigned", "MembershipExpelled", "MembershipActivationWithdrawn"):
         return ended(timeline, fact.effective)
+    if kind == "MembershipTransferred":
+        return relabelled(timeline, fact.organization_id)
+    if kind == "MembershipMerged":
+        return ended(relabelled(timeline, fact.organization_id), fact.effective)
     if kind == "MembershipCategoryChanged" and fact.effective is not None:
         return altered(timeline, fact.effective, (fact.organization_id, fact.cluster_id, fact.category))
     return timeline

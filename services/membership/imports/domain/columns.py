@@ -4,9 +4,10 @@ The header row is looked for among the first rows, since people write titles abo
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from services.membership.imports.domain.values import UNREADABLE
 from shared.postgres.values import sort_key
@@ -77,6 +78,9 @@ _HEADERS: dict[str, tuple[str, ...]] = {
         "idioma", "lengua", "idioma de contacto", "idioma preferido", "language", "preferred language", "lang",
     ),
 }  # fmt: skip
+Remembered = Mapping[str, str | None]
+"""What a cluster's own headers mean, by their keys, as somebody said before; None: left out."""
+NOTHING: Remembered = MappingProxyType({})
 _DIGIT = re.compile("[0-9]")
 _BY_HEADER = {header: field for field, headers in _HEADERS.items() for header in headers}
 
@@ -86,9 +90,15 @@ class NoHeaderRow(Refusal):
 
 
 @lru_cache(maxsize=2048)
-def field_of(header: str) -> str | None:
-    """The field that a header names: "Razón Social " -> "legal_name"; None when it is not known."""
-    return _BY_HEADER.get(sort_key(header.replace("ñ", "n").replace("Ñ", "N").removeprefix("\ufeff")))
+def header_key(header: str) -> str:
+    """What a header compares by: without case, accents, punctuation."""
+    return sort_key(header.replace("ñ", "n").replace("Ñ", "N").removeprefix("\ufeff"))[:200]
+
+
+def field_of(header: str, remembered: "Remembered" = NOTHING) -> str | None:
+    """The field that a header names: "Razón Social " -> "legal_name"; None when it is not known, or left out."""
+    key = header_key(header)
+    return remembered[key] if key in remembered else _BY_HEADER.get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +109,17 @@ class Columns:
     places: dict[str, int]
     ignored: tuple[str, ...]
     repeated: tuple[str, ...]
+    remembered: Remembered = field(default_factory=lambda: NOTHING)
 
     def is_header_again(self, cells: Sequence[str]) -> bool:
         """Whether a row repeats the headers: in the other language, or at the top of another page."""
         if _DIGIT.search("".join(cells)):  # no header has one, and most rows have many
             return False
         said = [cell for cell in cells if cell.strip()]
-        return len(said) > 1 and all(field_of(cell) is not None for cell in said)
+        return len(said) > 1 and all(field_of(cell, self.remembered) is not None for cell in said)
 
 
-def columns_of(rows: Iterable[tuple[int, Sequence[str]]]) -> Columns:
+def columns_of(rows: Iterable[tuple[int, Sequence[str]]], remembered: Remembered = NOTHING) -> Columns:
     """Finds the header row among the first rows. Raises `NoHeaderRow`.
 
     It is the one that names most fields, a name or a tax number among them. A field that two columns
@@ -119,7 +130,7 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]]) -> Columns:
     for seen, (number, cells) in enumerate(rows):
         if seen == SEARCHED_ROWS:
             break
-        found = _columns(number, cells)
+        found = _columns(number, cells, remembered)
         if (damaged := next((header for header in found.ignored if UNREADABLE in header), None)) is not None:
             unreadable[number] = damaged
         named = found.places.keys() & {"legal_name", "trade_name", "tax_number"}
@@ -140,11 +151,21 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]]) -> Columns:
     return best
 
 
-def _columns(number: int, cells: Sequence[str]) -> Columns:
+def columns_at(number: int, cells: Sequence[str], places: Mapping[str, int]) -> Columns:
+    """The columns of a header row as somebody chose them. Raises `NoHeaderRow` when nothing names the member."""
+    if not places.keys() & {"legal_name", "trade_name"}:
+        raise NoHeaderRow("choose which column holds the legal or the trade name", field="places")
+    chosen = set(places.values())
+    ignored = [" ".join(cell.split())[:60] for n, cell in enumerate(cells) if n not in chosen and cell.strip()]
+    remembered = {header_key(cells[n]): field for field, n in places.items() if n < len(cells) and header_key(cells[n])}
+    return Columns(number, dict(places), tuple(ignored), (), remembered)
+
+
+def _columns(number: int, cells: Sequence[str], remembered: Remembered) -> Columns:
     places: dict[str, int] = {}
     ignored, repeated = [], []
     for column, cell in enumerate(cells):
-        field = field_of(cell)
+        field = field_of(cell, remembered)
         if field is None:
             if cell.strip():
                 ignored.append(" ".join(cell.split())[:60])
@@ -152,4 +173,4 @@ def _columns(number: int, cells: Sequence[str]) -> Columns:
             repeated.append(" ".join(cell.split())[:60])
         else:
             places[field] = column
-    return Columns(number, places, tuple(ignored), tuple(repeated))
+    return Columns(number, places, tuple(ignored), tuple(repeated), remembered)

@@ -14,7 +14,7 @@ from services.membership.places import state_code
 from services.membership.tax_numbers import tax_number
 from shared.contracts.membership import Category, ChainPosition, OrganizationType
 from shared.postgres.values import normalised_name
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Said, Word
 
 
 @dataclass(slots=True)
@@ -92,15 +92,15 @@ class Reader:
         if tax is None or len(tax) < 6:  # a count may stand there
             first = next((cell for cell in cells if cell.strip()), "")
             if values.is_total(first) or values.is_total(texts.get("legal_name") or texts.get("trade_name") or ""):
-                entry.reasons.append("this row sums up others; it is not a member")
+                entry.reasons.append(Said("this row sums up others; it is not a member"))
                 entry.legal_name = texts.get("legal_name")
                 return entry
         _fill(entry, texts)
         if entry.name_key and len(texts) == 1 < len(self._places) and sum(1 for cell in cells if cell.strip()) == 1:
             if values.is_note(entry.name):
-                entry.reasons.append("this looks like a note below the table; it is not a member")
+                entry.reasons.append(Said("this looks like a note below the table; it is not a member"))
             else:
-                entry.warnings.append("the row has nothing but a name")
+                entry.warnings.append(Said("the row has nothing but a name"))
         return entry
 
 
@@ -135,7 +135,7 @@ def _fill(entry: Entry, texts: dict[str, str]) -> None:
         and len(entry.tax_number) == 13
         and entry.type == "company"
     ):
-        entry.warnings.append("tax number: 13 characters are a natural person's RFC; a company's has 12")
+        entry.warnings.append(Said("tax number: 13 characters are a natural person's RFC; a company's has 12"))
 
 
 def _read_name(entry: Entry, texts: dict[str, str]) -> None:
@@ -143,15 +143,19 @@ def _read_name(entry: Entry, texts: dict[str, str]) -> None:
     for name in ("legal_name", "trade_name"):
         if (text := texts.get(name)) and not any(map(str.isalpha, text)):
             entry.reasons.append(
-                f"{name}: {values.short(text)!r} has no letter; is it a number, or what a formula gave?"
+                Said(
+                    "{named}: {text!r} has no letter; is it a number, or what a formula gave?",
+                    named=Word(name),
+                    text=values.short(text),
+                )
             )
     written = entry.legal_name or entry.trade_name
     if written is not None:
         entry.name_key = normalised_name(written)
         if not entry.name_key and not entry.reasons:
-            entry.reasons.append(f"legal_name: {written!r} has no letters or digits")
+            entry.reasons.append(Said("legal_name: {name!r} has no letters or digits", name=written))
     elif "tax_number" not in texts and not entry.label:
-        entry.reasons.append("legal_name: the row names nobody; it needs a name or a tax number")
+        entry.reasons.append(Said("legal_name: the row names nobody; it needs a name or a tax number"))
 
 
 def _read_state(entry: Entry, text: str) -> None:
@@ -161,7 +165,13 @@ def _read_state(entry: Entry, text: str) -> None:
         if entry.country == "MX":
             entry.reasons.append(refusal.reason)
         else:  # names of states elsewhere are not known here; nothing counts by them
-            entry.warnings.append(refusal.reason + "; it was left out")
+            entry.warnings.append(
+                Said(
+                    "state: {text!r} is not known in {country}; it was left out",
+                    text=values.short(text),
+                    country=entry.country,
+                )
+            )
 
 
 def _read_representative(entry: Entry, texts: dict[str, str]) -> None:
@@ -173,7 +183,7 @@ def _read_representative(entry: Entry, texts: dict[str, str]) -> None:
         if warning:
             entry.warnings.append(warning)
     elif entry.contact:
-        entry.warnings.append("mail: empty; the representative was not kept")
+        entry.warnings.append(Said("mail: empty; the representative was not kept"))
 
 
 def _read(entry: Entry, reading: Callable[[str], Any], text: str) -> Any:

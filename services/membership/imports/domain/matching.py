@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.membership.imports.domain.entries import Entry
 from services.membership.organizations.domain import Candidate
+from shared.refusal import Said
 
 
 class Touched(NamedTuple):
@@ -87,7 +88,7 @@ class Known:
         if not entry.name_key:
             if entry.tax_number is None:
                 return Match(None)
-            return Match(None, "legal_name: the tax number is not in the register, so the row needs a name")
+            return Match(None, Said("legal_name: the tax number is not in the register, so the row needs a name"))
         named = [c for c in self._with_name(entry.name_key) if c.country == entry.country]
         if not named:
             return _NOBODY
@@ -98,14 +99,21 @@ class Known:
         if match.id is None and match.reason is None and others:
             return Match(
                 None,
-                warning=f"another organisation has this name and the tax number {others[0].tax_number}: a duplicate?",
+                warning=Said(
+                    "another organisation has this name and the tax number {number}: a duplicate?",
+                    number=others[0].tax_number,
+                ),
             )
         return match
 
     def _one_of(self, found: list[Candidate], entry: Entry) -> Match:
         if len(found) > 1:
             return Match(
-                None, f"{len(found)} organisations have this name; write the tax number to tell which is meant"
+                None,
+                Said(
+                    "{count} organisations have this name; write the tax number to tell which is meant",
+                    count=len(found),
+                ),
             )
         return Match(found[0].id if found else None)
 

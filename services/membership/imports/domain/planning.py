@@ -20,7 +20,7 @@ from services.membership.organizations import domain as organizations
 from services.membership.organizations.domain import Differences, Organization
 from services.membership.people import domain as people
 from services.membership.people.domain import Person
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Said
 
 Outcome = Literal["new", "changed", "same", "refused"]
 
@@ -41,6 +41,14 @@ class Ids(NamedTuple):
     person: UUID
 
 
+class Before(NamedTuple):
+    """What a row found; None where it made it."""
+
+    organization: Organization | None = None
+    membership: Membership | None = None
+    person: Person | None = None
+
+
 @dataclass(slots=True)
 class Plan:
     """What one row does. `changes` maps fields to old and new values."""
@@ -57,6 +65,7 @@ class Plan:
     person: Person | None = None
     person_is_new: bool = False
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    before: "Before" = field(default_factory=lambda: Before())
     ids: Ids | None = None
     written: list[Any] | None = None
     """What is to be published, where that was written out ahead; the facts are let go then."""
@@ -76,7 +85,7 @@ def planned(
     now: Circumstances,
 ) -> Plan:
     """Decides one row. The organisation is None when the row makes it."""
-    plan = Plan(entry, ids=ids)
+    plan = Plan(entry, before=Before(organization, membership), ids=ids)
     try:
         on = entry.since or now.today
         if organization is None:
@@ -147,7 +156,13 @@ def _belong(
             plan.outcome = "changed"
         return
     if entry.since is not None and entry.since != stored.since:
-        entry.warnings.append(f"since: it is a member since {stored.since}, not {entry.since}; that was left as it is")
+        entry.warnings.append(
+            Said(
+                "since: it is a member since {since}, not {said}; that was left as it is",
+                since=stored.since,
+                said=entry.since,
+            )
+        )
     if entry.category is not None and entry.category != stored.category:
         plan.membership, plan.membership_facts = memberships.recategorised(
             stored, category=entry.category, on=now.today
@@ -177,6 +192,7 @@ def _represent(
         if person is stored:
             return
         plan.person = person
+        plan.before = plan.before._replace(person=stored)
         for what in ("name", "language"):
             if getattr(stored, what) != getattr(person, what):
                 plan.changes[f"representative's {what}"] = (getattr(stored, what), getattr(person, what))

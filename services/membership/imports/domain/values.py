@@ -12,7 +12,7 @@ from babel import Locale
 
 from shared.contracts.membership import Category, ChainPosition, OrganizationType
 from shared.postgres.values import normalised_name, sort_key
-from shared.refusal import Refusal
+from shared.refusal import Refusal, Said, Word
 
 
 class UnreadableCell(Refusal):
@@ -42,11 +42,11 @@ def line(field: str, cell: str) -> str | None:
     else:
         text = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).split())
         if _CONTROL.search(text):
-            raise UnreadableCell("{named}: has a control character", named=field, field=field)
+            raise UnreadableCell("{named}: has a control character", named=Word(field), field=field)
         if UNREADABLE in text:
             raise UnreadableCell(
                 "{named}: a character of {text!r} cannot be read; mend it, or save the file as CSV UTF-8",
-                named=field,
+                named=Word(field),
                 text=short(text),
                 field=field,
             )
@@ -55,13 +55,13 @@ def line(field: str, cell: str) -> str | None:
         return None
     if size > MAX_LINE:
         raise UnreadableCell(
-            "{named}: has {size} characters; at most {most}", named=field, size=size, most=MAX_LINE, field=field
+            "{named}: has {size} characters; at most {most}", named=Word(field), size=size, most=MAX_LINE, field=field
         )
     if text[0] in "#=":
         if _ERROR.match(text):
-            raise UnreadableCell("{named}: the cell has the error {text}", named=field, text=text, field=field)
+            raise UnreadableCell("{named}: the cell has the error {text}", named=Word(field), text=text, field=field)
         if text[0] == "=":
-            raise UnreadableCell("{named}: the cell holds a formula, not its value", named=field, field=field)
+            raise UnreadableCell("{named}: the cell holds a formula, not its value", named=Word(field), field=field)
     return text
 
 
@@ -234,10 +234,12 @@ def day(field: str, text: str) -> date:
         found = None
     if found is None:
         raise UnreadableCell(
-            "{named}: {text!r} is not a day; write dd/mm/yyyy or yyyy-mm-dd", named=field, text=text, field=field
+            "{named}: {text!r} is not a day; write dd/mm/yyyy or yyyy-mm-dd", named=Word(field), text=text, field=field
         )
     if not 1950 <= found.year <= 2199:
-        raise UnreadableCell("{named}: {found} is not between 1950 and 2199", named=field, found=found, field=field)
+        raise UnreadableCell(
+            "{named}: {found} is not between 1950 and 2199", named=Word(field), found=found, field=field
+        )
     return found
 
 
@@ -254,10 +256,12 @@ def mail(text: str) -> tuple[str | None, str | None]:
     parts = [part for part in re.split(r"[;,\s/<>]+", text.removeprefix("mailto:")) if part]
     addresses = [part for part in parts if len(part) <= 254 and _MAIL.match(part)]
     if not addresses:
-        return None, f"mail: {short(text)!r} is not an address; no representative was kept"
+        return None, Said("mail: {text!r} is not an address; no representative was kept", text=short(text))
     if len(addresses) > 1:
-        return addresses[0], f"mail: of several addresses {addresses[0]} was taken"
-    return addresses[0], (f"mail: of {short(text)!r} {addresses[0]} was taken" if len(parts) > 1 else None)
+        return addresses[0], Said("mail: of several addresses {address} was taken", address=addresses[0])
+    if len(parts) > 1:
+        return addresses[0], Said("mail: of {text!r} {address} was taken", text=short(text), address=addresses[0])
+    return addresses[0], None
 
 
 def same_but_shouted(new: str, old: str) -> bool:

@@ -34,6 +34,7 @@ pages = pages_of("services.membership.organizations")
 
 Reader = Annotated[Allowed, May("organizations.read")]
 Keeps = Annotated[Allowed, Sees("duplicates.read")]
+Imports = Annotated[Allowed, Sees("uploads.prepare")]
 Memberships = Annotated[Allowed, Sees("memberships.read")]
 Cursor = Annotated[str | None, Query(max_length=2000)]
 PAGE_ROWS = 50
@@ -94,8 +95,8 @@ Asking = Annotated[Asked, Depends(_asked)]
 
 @router.get("/register", response_class=HTMLResponse)
 async def register(
-    request: Request, service: Serving, reader: Reader, memberships: Memberships, keeps: Keeps, asked: Asking,
-    after: Cursor = None, before: Cursor = None,
+    request: Request, service: Serving, reader: Reader, memberships: Memberships, keeps: Keeps,
+    importing: Imports, asked: Asking,    after: Cursor = None, before: Cursor = None,
 ) -> Response:  # fmt: skip
     today = day_in(service.settings.network_zone, service.clock())
     back = before is not None and after is None
@@ -127,6 +128,7 @@ async def register(
         listing=listing,
         query=f"?{query}" if query else "",
         keeps=keeps.everything or bool(keeps.clusters),
+        imports=importing.everything or bool(importing.clusters),
     )
 
 
