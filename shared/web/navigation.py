@@ -37,10 +37,10 @@ def _entry(key: str, words: str, address: str, icon: str, *roles: Role, also: tu
 ENTRIES: tuple[Entry, ...] = (
     _entry("home", mark("Home"), "/", "home", *_STAFF, "partner", "operator", "developer", "service", also=("/tasks",)),
     _entry("company", mark("My company"), "/organizations/{organization}", "company", *ORGANIZATION_ROLES),
-    _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations",)),
+    _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations", "/import")),
     _entry("directory", mark("Directory"), "/directory", "directory", *_STAFF),
     _entry("clusters", mark("Clusters"), "/clusters", "compass", *_STAFF, "partner"),
-    _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
+    _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations", "/import")),
     _entry("indicators", mark("Indicators"), "/indicators", "indicators", *_STAFF, "partner", *ORGANIZATION_ROLES),
     _entry("messages", mark("Notices"), "/messages", "messages", "coordinator", "assistant", "operator",
            *CLUSTER_ROLES),
@@ -56,6 +56,7 @@ ENTRIES: tuple[Entry, ...] = (
 PAGES: dict[str, ServiceName | None] = {
     "": "membership",
     "register": "membership",
+    "import": "membership",
     "organizations": "membership",
     "directory": "membership",
     "clusters": "membership",

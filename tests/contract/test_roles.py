@@ -24,6 +24,7 @@ from shared.http.edge import application
 from shared.http.policy import Reach
 from shared.runtime.service import Definition
 from shared.runtime.settings import SERVICES, Settings
+from shared.web.navigation import PAGES
 from tests.stack.people import Somebody, somebody
 
 ClientFor = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -246,3 +247,10 @@ async def test_nobody_who_is_not_signed_in_gets_further_than_the_door(houses: Ho
             if answer.status_code != 401:
                 wrong.append(f"{asks.method} {asks.path} -> {answer.status_code}")
     assert wrong == []
+
+
+def test_every_page_lies_under_an_address_that_leads_to_its_service() -> None:
+    for name, routes in ROUTES.items():
+        for route in routes:
+            first = route.path.split("/", 2)[1].partition(".")[0]
+            assert first in SERVICES or PAGES.get(first, "nowhere") in (name, None), route.path

@@ -78,7 +78,7 @@ CHANGE_WORDS: dict[str, str] = {
     "representative's language": mark("Language of the representative"),
 }  # fmt: skip
 COLUMNS = (
-    Column("number", mark("Row"), numeric=True), Column("name", mark("Organisation")), Column("what", mark("What")),
+    Column("number", mark("Row")), Column("name", mark("Organisation")), Column("what", mark("What")),
 )  # fmt: skip
 LIST_COLUMNS = (
     Column("name", mark("Sheet")), Column("cluster", mark("Cluster")), Column("step", mark("State")),
@@ -410,7 +410,7 @@ async def _listing(connection: Connection, one: Upload, tab: Tab, after: str | N
     number = int(after) if after and after.isascii() and after.isdigit() and len(after) < 10 else -1
     results = await store.results(connection, one.id, tab, behind=number, limit=PAGE_ROWS + 1)
     rows = [
-        {"number": r.number, "name": r.name, "id": r.organization_id if one.step != "undone" else None,
+        {"number": r.number, "name": r.name, "id": r.organization_id if r.outcome != "new" or one.step == "applied" else None,
          "changes": _changes(r, speak), "reasons": [sentence(speak, said) for said in r.reasons],
          "warnings": [sentence(speak, said) for said in r.warnings]}
         for r in results[:PAGE_ROWS]

@@ -15,7 +15,15 @@ from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
 from services.membership.imports import store as columns
 from services.membership.imports.commands import RowResult, result_of
-from services.membership.imports.domain.columns import FIELDS, Columns, NoHeaderRow, columns_at, columns_of, header_key
+from services.membership.imports.domain.columns import (
+    FIELDS,
+    Columns,
+    NoHeaderRow,
+    columns_at,
+    columns_of,
+    guessed_header,
+    header_key,
+)
 from services.membership.imports.domain.planning import Plan
 from services.membership.imports.views import Absent
 from services.membership.memberships import domain as membership_rules
@@ -72,7 +80,7 @@ async def receive_upload(
         found = columns_of(head, known)
         row, places = found.row, found.places
     except NoHeaderRow:  # somebody says which is which
-        row, places = (head[0][0] if head else 1), {}
+        row, places = guessed_header(head, known), {}
     upload = Upload(
         uuid_utils.uuid7(), cluster_id, name, rows, "columns", row, dict(places), True, None, {}, unit.actor, unit.now,
         unit.now, 1,

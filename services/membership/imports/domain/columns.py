@@ -151,6 +151,15 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]], remembered: Remembered
     return best
 
 
+def guessed_header(rows: Sequence[tuple[int, Sequence[str]]], remembered: Remembered = NOTHING) -> int:
+    """The row that most likely holds the headers where none names the member: the one with most known ones."""
+    best = max(rows[:SEARCHED_ROWS], default=(1, ()), key=lambda row: (
+        len({field_of(cell, remembered) for cell in row[1]} - {None}),
+        sum(1 for cell in row[1] if cell.strip()) > 1, -row[0],
+    ))  # fmt: skip
+    return best[0]
+
+
 def columns_at(number: int, cells: Sequence[str], places: Mapping[str, int]) -> Columns:
     """The columns of a header row as somebody chose them. Raises `NoHeaderRow` when nothing names the member."""
     if not places.keys() & {"legal_name", "trade_name"}:
