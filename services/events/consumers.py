@@ -1,7 +1,10 @@
-"""What events listens to: the states of membership that say who is a member. Nothing else listens to Kafka."""
+"""What events listens to: the states of membership that say who is a member, and which ids mean another one.
+
+Nothing else listens to Kafka.
+"""
 
 from services.events.members import commands as members
-from shared.contracts.membership import ClusterState, OrganizationState, StandingState
+from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
 from shared.messaging.events import Consumer
 
 CONSUMERS = (
@@ -9,6 +12,7 @@ CONSUMERS = (
         name="events.members",
         handlers={
             ClusterState: members.keep_clusters,
+            OrganizationMerged: members.keep_merged,
             OrganizationState: members.keep_organizations,
             StandingState: members.keep_standings,
         },

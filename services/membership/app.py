@@ -15,6 +15,8 @@ from services.membership.history import pages as history_pages
 from services.membership.intake import pages as intake_pages
 from services.membership.memberships import api as memberships
 from services.membership.memberships import pages as membership_pages
+from services.membership.merges import api as merges
+from services.membership.merges import pages as merge_pages
 from services.membership.organizations import api as organizations
 from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
@@ -45,6 +47,8 @@ DEFINITION = Definition(
         organization_pages.router,
         profile_pages.router,
         intake_pages.router,
+        merges.router,
+        merge_pages.router,
         duplicates.router,
         duplicate_pages.router,
         directory.router,

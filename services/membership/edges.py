@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from shared.http.policy import Serving
 from shared.refusal import Refusal
 
 T = TypeVar("T")
@@ -51,6 +52,17 @@ def _needed_version(request: Request, expected: ExpectedVersion) -> int | None:
 
 NeededVersion = Annotated[int | None, Depends(_needed_version)]
 """As `ExpectedVersion`, where the header must be there; None only when it says `*`."""
+
+SUCCESSOR = "SELECT into_id FROM merged_organization WHERE id = $1"
+
+
+async def _meant(service: Serving, organization_id: UUID) -> UUID:
+    async with service.database.connection() as connection:
+        return await connection.fetchval(SUCCESSOR, organization_id) or organization_id
+
+
+Meant = Annotated[UUID, Depends(_meant)]
+"""The organisation in a path; of one that was merged, the one that it goes on as."""
 
 After = Annotated[UUID | None, Query(description="cursor: `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=500, description="at most this many")]

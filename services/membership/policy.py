@@ -20,6 +20,8 @@ POLICY: Policy = {
     "uploads.prepare": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "uploads.apply": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "duplicates.read": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
+    # both of a pair have to lie within reach
+    "organizations.merge": everywhere("coordinator") | within("cluster_director"),
     "organizations.register": everywhere("coordinator", "assistant", "cluster_director", "cluster_staff"),
     "organizations.change": everywhere("coordinator", "assistant")
     | within("cluster_director", "cluster_staff", "representative"),

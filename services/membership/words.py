@@ -29,5 +29,5 @@ FIELDS: dict[str, str] = {
     "positions": mark("Positions in the chain"),
 }  # fmt: skip
 """The fields of an organisation's profile, in the order in which they are shown."""
-LOGGED: dict[str, str] = {**FIELDS, "standing": mark("Standing")}
+LOGGED: dict[str, str] = {**FIELDS, "standing": mark("Standing"), "merged": mark("Merged")}
 """What the change log calls the fields of an organisation and of its memberships."""

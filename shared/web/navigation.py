@@ -40,7 +40,7 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations", "/import")),
     _entry("directory", mark("Directory"), "/directory", "directory", *_STAFF),
     _entry("clusters", mark("Clusters"), "/clusters", "compass", *_STAFF, "partner"),
-    _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations", "/import")),
+    _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
     _entry("indicators", mark("Indicators"), "/indicators", "indicators", *_STAFF, "partner", *ORGANIZATION_ROLES),
     _entry("messages", mark("Notices"), "/messages", "messages", "coordinator", "assistant", "operator",
            *CLUSTER_ROLES),

@@ -43,12 +43,19 @@ async def members(
     service: Serving, reader: Annotated[Allowed, May("members.read")],
     cluster: Annotated[Slug | None, Query(description="a cluster's slug")] = None,
     as_of: Annotated[Day | None, Query(description="in force on this day")] = None,
+    organization_id: Annotated[UUID | None, Query(description="its own, or one that was merged into it")] = None,
     after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> MemberPage:  # fmt: skip
     async with service.database.connection() as connection:
         rows = await views.members(
-            connection, after=after, cluster=cluster, as_of=as_of, limit=limit + 1, span=reader.span()
+            connection,
+            after=after,
+            cluster=cluster,
+            as_of=as_of,
+            limit=limit + 1,
+            span=reader.span(),
+            organization_id=organization_id,
         )
     items = [MemberView(**row) for row in rows[:limit]]
     return MemberPage(items=items, next=items[-1].membership_id if len(rows) > limit else None)

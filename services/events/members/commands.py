@@ -36,6 +36,12 @@ async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
     )  # fmt: skip
 
 
+async def keep_merged(unit: Unit, events: Sequence[Event]) -> None:
+    """Organisations that go on as another one: whoever asks by the old id is answered."""
+    rows = [(event.data.organization_id, event.data.into_id) for event in events]
+    await save(unit.connection, store.KEEP_MERGED, rows)
+
+
 async def _keep(
     unit: Unit, events: Sequence[Event], saving: str, erasing: str, row: Callable[[Any], tuple[Any, ...]]
 ) -> None:

@@ -45,11 +45,14 @@ UPDATE = """
 UPDATE account SET name = $2, language = $3, not_before = $4, until = $5, version = $6, ended = $7 WHERE id = $1
 """
 DELETE = "DELETE FROM account WHERE id = $1"
+HOLDERS = """
+SELECT DISTINCT account_id FROM role_grant WHERE scope = 'organization' AND scope_id = $1 ORDER BY account_id
+"""
 FORGET_GRANTS = "DELETE FROM role_grant WHERE account_id = $1 AND id <> ALL ($2::uuid[])"
 SAVE_GRANT = """
 INSERT INTO role_grant (id, account_id, role, scope, scope_id, period, granted_by, granted_at)
 VALUES ($1, $2, $3, $4, $5, daterange($6, $7), $8, $9)
-ON CONFLICT (id) DO UPDATE SET period = excluded.period
+ON CONFLICT (id) DO UPDATE SET period = excluded.period, scope_id = excluded.scope_id
 """
 MARK_WITHDRAWN = "UPDATE role_grant SET withdrawn_by = $2, withdrawn_at = $3 WHERE id = $1"
 OTHER_COORDINATORS = """
@@ -104,6 +107,11 @@ async def lock(connection: Connection, ids: Sequence[UUID]) -> list[Account]:
     """The named accounts that exist, locked; read after the lock is held."""
     await connection.execute(LOCK, ids)
     return await load(connection, ids)
+
+
+async def holders(connection: Connection, organization_id: UUID) -> list[UUID]:
+    """The accounts that have or had a role over an organisation."""
+    return [row["account_id"] for row in await connection.fetch(HOLDERS, organization_id)]
 
 
 async def lock_by_mail(connection: Connection, mail: str) -> Account | None:

@@ -10,7 +10,7 @@ from services.membership.duplicates import views
 from services.membership.duplicates.views import Pair, Side, Why
 from services.membership.places import state_name
 from shared.http.exports import Ending, exported
-from shared.http.policy import Allowed, May, Serving
+from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 from shared.web.language import Language, mark
 from shared.web.shell import pages_of
@@ -20,21 +20,29 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 pages = pages_of(__name__)
 
 Reader = Annotated[Allowed, May("duplicates.read")]
+Merging = Annotated[Allowed, Sees("organizations.merge")]
 MOST = 200
 COLUMNS = (
     Column("one", mark("Organisation")), Column("other", mark("Likely the same")), Column("why", mark("Why")),
+    Column("act", ""),
 )  # fmt: skip
 
 
 @router.get("/register/duplicates", response_class=HTMLResponse)
-async def duplicates(request: Request, service: Serving, reader: Reader) -> Response:
+async def duplicates(request: Request, service: Serving, reader: Reader, merging: Merging) -> Response:
     speak = pages.language(request, reader.viewer)
     async with service.database.connection() as connection:
         found = await views.likely(connection, reader, MOST)
-    rows = [{"one": _side(pair.one, pair.country), "other": _side(pair.other, pair.country), "why": _why(pair, speak)}
+    rows = [{"one": _side(pair.one, pair.country), "other": _side(pair.other, pair.country), "why": _why(pair, speak),
+             "act": f"/register/merge?one={pair.one.id}&other={pair.other.id}"}
             for pair in found]  # fmt: skip
     return pages.render(
-        request, reader.viewer, "duplicates.html", listing=Listing(COLUMNS, rows, total=len(rows)), most=MOST
+        request,
+        reader.viewer,
+        "duplicates.html",
+        merges=merging.everything or bool(merging.clusters),
+        listing=Listing(COLUMNS, rows, total=len(rows)),
+        most=MOST,
     )
 
 

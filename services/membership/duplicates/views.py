@@ -42,6 +42,7 @@ SELECT a.id AS one_id, a.slug AS one_slug, a.trade_name AS one_name, a.legal_nam
        b.legal_name AS other_legal, b.state AS other_state, b.city AS other_city, b.tax_number AS other_tax,
        a.country, p.likeness, p.by_name, p.by_mail
 FROM pairs p JOIN reached a ON a.id = p.one JOIN reached b ON b.id = p.other
+WHERE NOT EXISTS (SELECT FROM not_duplicate n WHERE n.one = p.one AND n.other = p.other)
 ORDER BY p.by_mail DESC, p.likeness DESC, a.trade_name, a.id, b.id LIMIT $5
 """
 

@@ -22,9 +22,11 @@ WHERE aggregate = $1 AND id = $2 AND ($3::bigint IS NULL OR version < $3) ORDER 
 OF_ORGANIZATION = """
 SELECT l.aggregate, l.id, l.version, l.at, l.actor, l.cause, l.note, l.fields::text AS fields, c.name AS cluster
 FROM change_log l
-LEFT JOIN membership m ON l.aggregate = 'membership' AND m.id = l.id
+LEFT JOIN merged_membership g ON l.aggregate = 'membership' AND g.id = l.id
+LEFT JOIN membership m ON l.aggregate = 'membership' AND m.id = coalesce(g.into_id, l.id)
 LEFT JOIN cluster c ON c.id = m.cluster_id
-WHERE (l.aggregate = 'organization' AND l.id = $1 AND $2)
+WHERE (l.aggregate = 'organization' AND $2
+       AND (l.id = $1 OR l.id IN (SELECT id FROM merged_organization WHERE into_id = $1)))
    OR (l.aggregate = 'membership' AND m.organization_id = $1
        AND ($3 OR m.cluster_id = ANY ($4::uuid[]) OR m.organization_id = ANY ($5::uuid[])))
 ORDER BY l.at DESC, l.aggregate, l.version DESC LIMIT $6

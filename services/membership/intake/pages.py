@@ -410,7 +410,8 @@ async def _listing(connection: Connection, one: Upload, tab: Tab, after: str | N
     number = int(after) if after and after.isascii() and after.isdigit() and len(after) < 10 else -1
     results = await store.results(connection, one.id, tab, behind=number, limit=PAGE_ROWS + 1)
     rows = [
-        {"number": r.number, "name": r.name, "id": r.organization_id if r.outcome != "new" or one.step == "applied" else None,
+        {"number": r.number, "name": r.name,
+         "id": r.organization_id if r.outcome != "new" or one.step == "applied" else None,
          "changes": _changes(r, speak), "reasons": [sentence(speak, said) for said in r.reasons],
          "warnings": [sentence(speak, said) for said in r.warnings]}
         for r in results[:PAGE_ROWS]

@@ -50,6 +50,7 @@ async def apply_for_membership(
     found = await clusters.load(unit.connection, [cluster_id])
     if not found:
         raise UnknownCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
+    organization_id = await organizations.successor(unit.connection, organization_id)
     if not await organizations.existing(unit.connection, [organization_id]):
         raise UnknownOrganization("there is no organisation {id}", id=organization_id, field="organization_id")
     locked = await store.lock_pairs(unit.connection, cluster_id, [organization_id])

@@ -19,9 +19,11 @@ from shared.contracts.membership import (
     MembershipApproved,
     MembershipCategoryChanged,
     MembershipExpelled,
+    MembershipMerged,
     MembershipRefused,
     MembershipReinstated,
     MembershipResigned,
+    MembershipTransferred,
     Origin,
     Standing,
     StandingState,
@@ -59,6 +61,10 @@ class NotAMember(Conflict):
 
 class NothingToReinstate(Conflict):
     """The membership did not end, so that it cannot be in force again."""
+
+
+class DecideFirst(Conflict):
+    """Two entries of one organisation contradict each other in one cluster."""
 
 
 class WasExpelled(Conflict):
@@ -234,6 +240,38 @@ def reinstated(present: Membership, *, on: date, category: Category | None = Non
         )
     after, _ = _in_force(present, category or present.category, on, "application", announce=False)
     return after, [Decided(MembershipReinstated(**_names(after), category=after.category), on)]
+
+
+def transferred(present: Membership, organization_id: UUID, on: date) -> Decision:
+    """It belongs to another organisation, which is the same, on all of its days."""
+    after = replace(present, organization_id=organization_id, version=present.version + 1)
+    fact = MembershipTransferred(**_names(after), category=after.category, former_id=present.organization_id)
+    return after, [Decided(fact, on)]
+
+
+def absorbed(stays: Membership, goes: Membership, on: date) -> tuple[Membership, list[Decided], list[Decided]]:
+    """Two memberships of one organisation in one cluster become one: the one that stays, its facts, the other's last.
+
+    Is only the other in force, the one that stays is from `on` on. Raises `DecideFirst` while either waits for a
+    decision that the other would contradict.
+    """
+    fact = MembershipMerged(
+        membership_id=goes.id, organization_id=stays.organization_id, cluster_id=goes.cluster_id,
+        category=goes.category, into_id=stays.id,
+    )  # fmt: skip
+    waiting = {"applied", "approved"} & {stays.standing, goes.standing}
+    if (waiting and goes.standing != stays.standing and goes.standing not in ("resigned", "refused", "lapsed")) or (
+        stays.standing == "expelled" and goes.standing in IN_FORCE
+    ):
+        raise DecideFirst(
+            "in one cluster one of them is {one} and the other {other}; decide that first",
+            one=Word(stays.standing), other=Word(goes.standing),
+        )  # fmt: skip
+    if stays.standing in IN_FORCE or goes.standing not in IN_FORCE:
+        return stays, [], [Decided(fact, on)]
+    after, _ = _in_force(stays, goes.category, on, "application", announce=False)
+    reinstated_ = MembershipReinstated(**_names(after), category=after.category)
+    return after, [Decided(reinstated_, on)], [Decided(fact, on)]
 
 
 def taken_back(present: Membership, before: Membership | None) -> tuple[Membership | None, list[Decided]]:

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import TypeAdapter, ValidationError
@@ -253,6 +254,12 @@ def _axis(rows: list[Row], today: date, speak: Language) -> Axis | None:
         ])
         for row in rows
     ]  # fmt: skip
+    for row in rows:
+        for name, days in orjson.loads(row["merged"]):
+            lanes.append((f"{row['cluster']} · {name}", [
+                Band(speak(CATEGORIES[category]), date.fromisoformat(since), until and date.fromisoformat(until))
+                for category, since, until in days
+            ]))  # fmt: skip
     lanes = [lane for lane in lanes if lane[1]]
     return axis(lanes, today) if lanes else None
 

@@ -7,7 +7,10 @@ from shared.postgres.pool import Connection, Row
 
 OF_ORGANIZATION = """
 SELECT m.id, c.name AS cluster, c.slug, m.cluster_id, m.organization_id, m.category, m.standing, m.applied_on, m.since,
-       m.until, m.version, b.categories, b.starts, b.ends
+       m.until, m.version, b.categories, b.starts, b.ends, (
+           SELECT coalesce(jsonb_agg(jsonb_build_array(f.trade_name, g.bands) ORDER BY f.trade_name), '[]')::text
+           FROM merged_membership g JOIN merged_organization f ON f.id = g.organization_id WHERE g.into_id = m.id
+       ) AS merged
 FROM membership m JOIN cluster c ON c.id = m.cluster_id
 LEFT JOIN LATERAL (
     SELECT array_agg(x.category ORDER BY x.period) AS categories,

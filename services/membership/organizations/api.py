@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.membership.edges import After, Limit, NeededVersion, Page, tagged
+from services.membership.edges import After, Limit, Meant, NeededVersion, Page, tagged
 from services.membership.organizations import commands, store, views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from shared.contracts.membership import ChainPosition, OrganizationType
@@ -140,7 +140,7 @@ async def organizations(
 
 @router.get("/{organization_id}", summary="One organisation")
 async def organization(
-    service: Serving, response: Response, reader: Reader, private: Private, organization_id: UUID
+    service: Serving, response: Response, reader: Reader, private: Private, organization_id: Meant
 ) -> OrganizationView:
     async with service.database.connection() as connection:
         rows = await store.load(connection, [organization_id])
@@ -154,7 +154,7 @@ async def organization(
 @router.patch("/{organization_id}", summary="Change an organisation")
 async def change(
     request: Request, response: Response, caller: Annotated[Allowed, May("organizations.change")],
-    organization_id: UUID, expected: NeededVersion, body: OrganizationChange,
+    organization_id: Meant, expected: NeededVersion, body: OrganizationChange,
 ) -> OrganizationView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
         await views.require(unit.connection, caller, organization_id)

@@ -16,6 +16,7 @@ from services.membership.decisions import Decided
 from shared.contracts.membership import (
     ChainPosition,
     DatedPosition,
+    OrganizationMerged,
     OrganizationProfileChanged,
     OrganizationReclassified,
     OrganizationRegistered,
@@ -177,6 +178,46 @@ def changed(
     if texts := [name for name in _TEXTS if name in differences]:
         facts.append(Decided(OrganizationProfileChanged(organization_id=after.id, fields=texts), on))
     return replace(after, version=organization.version + len(facts)), facts, differences
+
+
+def merged(
+    stays: Organization, goes: Organization, values: Mapping[str, Any], on: date
+) -> tuple[Organization, list[Decided], Differences]:
+    """The organisation that stays, with some values of the other and the positions of both, each on its own days.
+
+    Its facts, and what differed (old, new). Raises `NameWithoutLetters`.
+    """
+    after, facts, differences = changed(stays, values, None, on)
+    positions = _united(stays.positions, goes.positions)
+    if positions == stays.positions:
+        return after, facts, differences
+    differences = {**differences, "positions": (_listed(stays.open_positions), _listed({
+        p.position for p in positions if p.until is None}))}  # fmt: skip
+    after = replace(after, positions=positions, version=stays.version)
+    reclassified = OrganizationReclassified(
+        organization_id=after.id, type=after.type, country=after.country, state=after.state, positions=after.dated()
+    )
+    others = [one for one in facts if not isinstance(one.fact, OrganizationReclassified)]
+    facts = [Decided(reclassified, on), *others]
+    return replace(after, version=stays.version + len(facts)), facts, differences
+
+
+def _united(one: Sequence[Position], other: Sequence[Position]) -> tuple[Position, ...]:
+    """The days of both, position by position; days that touch or overlap become one period."""
+    found: list[Position] = []
+    for item in sorted((*one, *other), key=lambda p: (POSITIONS.index(p.position), p.since)):
+        last = found[-1] if found else None
+        if last is None or last.position != item.position or (last.until is not None and item.since > last.until):
+            found.append(item)
+        elif last.until is not None:
+            until = None if item.until is None else max(last.until, item.until)
+            found[-1] = replace(last, until=until)
+    return tuple(found)
+
+
+def gone(present: Organization, into_id: UUID, on: date) -> list[Decided]:
+    """It goes on as another one."""
+    return [Decided(OrganizationMerged(organization_id=present.id, into_id=into_id), on)]
 
 
 def put_back(present: Organization, before: Organization, on: date) -> tuple[Organization, list[Decided]]:

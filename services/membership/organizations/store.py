@@ -35,8 +35,14 @@ WHERE (country, tax_number) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 UNION
 SELECT id, country, tax_number, normalised_name, state FROM organization WHERE normalised_name = ANY ($3::text[])
 """
-BY_SLUG = "SELECT id FROM organization WHERE slug = $1"
-SLUGS = "SELECT slug FROM organization WHERE slug = ANY ($1::text[])"
+BY_SLUG = """
+SELECT id FROM organization WHERE slug = $1 UNION ALL SELECT into_id FROM merged_organization WHERE slug = $1 LIMIT 1
+"""
+SUCCESSORS = "SELECT id, into_id FROM merged_organization WHERE id = ANY ($1::uuid[])"
+SLUGS = """
+SELECT slug FROM organization WHERE slug = ANY ($1::text[])
+UNION ALL SELECT slug FROM merged_organization WHERE slug = ANY ($1::text[])
+"""
 INSERTED = (
     "id", "slug", "legal_name", "trade_name", "normalised_name", "sort_key", "type", "country", "state", "city",
     "tax_number", "version",
@@ -71,19 +77,29 @@ async def lock(connection: Connection, ids: Sequence[UUID]) -> list[Organization
 
 
 async def id_of_slug(connection: Connection, slug: str) -> UUID | None:
-    """The organisation of this slug."""
+    """The organisation of this slug, or of one that was merged into it."""
     found: UUID | None = await connection.fetchval(BY_SLUG, slug)
     return found
 
 
 async def by_slug_or_id(connection: Connection, name: str) -> Organization | None:
-    """The organisation that an address names."""
+    """The organisation that an address names; of one that was merged, the one that it goes on as."""
     try:
-        id_: UUID | None = UUID(name)
+        id_: UUID | None = await successor(connection, UUID(name))
     except ValueError:
         id_ = await id_of_slug(connection, name.replace("\x00", ""))
     found = await load(connection, [id_]) if id_ else []
     return found[0] if found else None
+
+
+async def successor(connection: Connection, id_: UUID) -> UUID:
+    """The id under which an organisation goes on: its own, unless it was merged into another."""
+    return (await successors(connection, [id_])).get(id_, id_)
+
+
+async def successors(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Those of these ids that were merged, and into which."""
+    return {row["id"]: row["into_id"] for row in await connection.fetch(SUCCESSORS, ids)}
 
 
 async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.membership.edges import NeededVersion, tagged
+from services.membership.edges import Meant, NeededVersion, tagged
 from services.membership.organizations import store as organization_store
 from services.membership.organizations import views as organizations
 from services.membership.organizations.domain import NoSuchOrganization
@@ -131,7 +131,7 @@ def _view(profile: Profile, level: Level, today: date) -> ProfileView:
     )  # fmt: skip
 
 
-async def _own(service: Serving, caller: Changing, organization_id: UUID) -> Allowed:
+async def _own(service: Serving, caller: Changing, organization_id: Meant) -> Allowed:
     """The caller, when the organisation is theirs to change; asked before the body is read."""
     async with service.database.connection() as connection:
         if not await organization_store.existing(connection, [organization_id]):
@@ -146,7 +146,7 @@ Own = Annotated[Allowed, Depends(_own)]
 @router.get("/organizations/{organization_id}/profile", summary="What an organisation can do",
             operation_id="read_profile")  # fmt: skip
 async def profile(
-    service: Serving, response: Response, _reader: Reader, private: Private, organization_id: UUID
+    service: Serving, response: Response, _reader: Reader, private: Private, organization_id: Meant
 ) -> ProfileView:
     async with service.database.connection() as connection:
         if not await organization_store.existing(connection, [organization_id]):
@@ -160,7 +160,7 @@ async def profile(
 @router.patch("/organizations/{organization_id}/profile", summary="Say what an organisation can do",
               operation_id="describe_profile")  # fmt: skip
 async def describe(
-    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: UUID,
+    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: Meant,
     expected: NeededVersion, body: CapabilitiesChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -175,7 +175,7 @@ async def describe(
 @router.post("/organizations/{organization_id}/certificates", status_code=201, summary="Record a certificate",
              operation_id="add_certificate")  # fmt: skip
 async def add_certificate(
-    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: UUID,
+    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: Meant,
     body: CertificateChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -188,7 +188,7 @@ async def add_certificate(
 @router.put("/organizations/{organization_id}/certificates/{certificate_id}", summary="Correct a certificate",
             operation_id="change_certificate")  # fmt: skip
 async def change_certificate(
-    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: UUID,
+    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: Meant,
     certificate_id: UUID, expected: NeededVersion, body: CertificateChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -203,7 +203,7 @@ async def change_certificate(
 @router.delete("/organizations/{organization_id}/certificates/{certificate_id}", status_code=204,
                summary="Take a certificate out", operation_id="remove_certificate")  # fmt: skip
 async def remove_certificate(
-    request: Request, caller: Own, organization_id: UUID, certificate_id: UUID, expected: NeededVersion
+    request: Request, caller: Own, organization_id: Meant, certificate_id: UUID, expected: NeededVersion
 ) -> None:
     async with unit_of(request, caller.actor) as unit:
         await commands.remove_certificate(unit, organization_id, certificate_id, expected=expected)
@@ -212,7 +212,7 @@ async def remove_certificate(
 @router.post("/organizations/{organization_id}/sites", status_code=201, summary="Record a plant or office",
              operation_id="add_site")  # fmt: skip
 async def add_site(
-    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: UUID,
+    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: Meant,
     body: SiteChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -225,7 +225,7 @@ async def add_site(
 @router.put("/organizations/{organization_id}/sites/{site_id}", summary="Correct a plant or office",
             operation_id="change_site")  # fmt: skip
 async def change_site(
-    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: UUID,
+    request: Request, response: Response, service: Serving, caller: Own, private: Private, organization_id: Meant,
     site_id: UUID, expected: NeededVersion, body: SiteChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -238,7 +238,7 @@ async def change_site(
 @router.delete("/organizations/{organization_id}/sites/{site_id}", status_code=204,
                summary="Close a plant or office", operation_id="close_site")  # fmt: skip
 async def close_site(
-    request: Request, caller: Own, organization_id: UUID, site_id: UUID, expected: NeededVersion
+    request: Request, caller: Own, organization_id: Meant, site_id: UUID, expected: NeededVersion
 ) -> None:
     async with unit_of(request, caller.actor) as unit:
         await commands.close_site(unit, organization_id, site_id, expected=expected)

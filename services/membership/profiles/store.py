@@ -43,17 +43,21 @@ SET size = excluded.size, parent_id = excluded.parent_id, processes = excluded.p
 SAVE_CERTIFICATE = """
 INSERT INTO certificate (id, organization_id, standard, body, number, scope, since, until)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (id) DO UPDATE SET standard = excluded.standard, body = excluded.body, number = excluded.number,
-    scope = excluded.scope, since = excluded.since, until = excluded.until
+ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, standard = excluded.standard,
+    body = excluded.body, number = excluded.number, scope = excluded.scope, since = excluded.since,
+    until = excluded.until
 """
 DELETE_CERTIFICATES = "DELETE FROM certificate WHERE organization_id = $1 AND NOT id = ANY ($2::uuid[])"
 SAVE_SITE = """
 INSERT INTO site (id, organization_id, name, address, postcode, city, state, country, zone)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address, postcode = excluded.postcode,
+ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name,
+    address = excluded.address, postcode = excluded.postcode,
     city = excluded.city, state = excluded.state, country = excluded.country, zone = excluded.zone
 """
 DELETE_SITES = "DELETE FROM site WHERE organization_id = $1 AND NOT id = ANY ($2::uuid[])"
+DELETE = "DELETE FROM profile WHERE organization_id = $1"
+BRANCHES_OF = "SELECT organization_id FROM profile WHERE parent_id = $1 ORDER BY organization_id"
 HAS_BRANCHES = "SELECT EXISTS (SELECT FROM profile WHERE parent_id = $1)"
 
 
@@ -104,6 +108,18 @@ async def save(connection: Connection, profile: Profile) -> None:
         SAVE_SITE,
         [(s.id, id_, s.name, s.address, s.postcode, s.city, s.state, s.country, s.zone) for s in profile.sites],
     )
+
+
+async def delete(connection: Connection, organization_id: UUID) -> None:
+    """Removes a profile; its certificates and sites are another one's by then, or go with it."""
+    await connection.execute(DELETE_CERTIFICATES, organization_id, [])
+    await connection.execute(DELETE_SITES, organization_id, [])
+    await connection.execute(DELETE, organization_id)
+
+
+async def branches_of(connection: Connection, parent_id: UUID) -> list[UUID]:
+    """The branches of an organisation."""
+    return [row["organization_id"] for row in await connection.fetch(BRANCHES_OF, parent_id)]
 
 
 def _profile(row: Row) -> Profile:

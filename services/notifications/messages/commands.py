@@ -43,20 +43,18 @@ async def take_turn(unit: Unit) -> None:
 
 async def notice(unit: Unit, events: Sequence[Event]) -> None:
     """Turns facts into notices by the rule of their type, and into messages for those who are known."""
-    rows, organizations = [], set()
+    rows = []
     for event in events:
         asked = asked_by(event, _FACTS[event.type], unit.now)
         if asked is None:
             continue
-        organizations.add(asked.organization_id)
         rows.append(
             (event.id, asked.subject, asked.organization_id, asked.cluster_id, asked.category, asked.effective,
              unit.now, unit.now + GREETED_WITHIN, event.cause, event.traceparent)
         )  # fmt: skip
     if rows:
         await take_turn(unit)
-        await store.add_notices(unit.connection, rows)
-        await address(unit, organizations=organizations)
+        await address(unit, organizations=await store.add_notices(unit.connection, rows))
 
 
 async def address(unit: Unit, *, organizations: Collection[UUID] = (), clusters: Collection[UUID] = ()) -> None:

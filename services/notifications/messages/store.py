@@ -10,9 +10,12 @@ from shared.postgres.pool import Connection
 ADD_NOTICES = """
 INSERT INTO notice (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause,
                     traceparent)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-                     $8::timestamptz[], $9::text[], $10::text[])
-ON CONFLICT (id) DO NOTHING
+SELECT id, subject, present_organization(organization_id), cluster_id, category, effective, noticed_at, open_until,
+       cause, traceparent
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
+            $8::timestamptz[], $9::text[], $10::text[])
+    AS r (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause, traceparent)
+ON CONFLICT (id) DO NOTHING RETURNING organization_id
 """
 ADD_MESSAGES = """
 INSERT INTO message (id, notice_id, person_id, subject, state, created_at, due_at)
@@ -59,9 +62,9 @@ LOCK = "SELECT state, claimed_until FROM message WHERE id = $1 FOR UPDATE"
 RETRY = "UPDATE message SET state = 'due', due_at = $2, claimed_until = NULL, settled_at = NULL WHERE id = $1"
 
 
-async def add_notices(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Notices by id; one that is there already stays as it is."""
-    await connection.execute(ADD_NOTICES, *zip(*rows, strict=True))
+async def add_notices(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> set[UUID]:
+    """Notices by id; one that is there already stays as it is. Returns the organisations that they are about now."""
+    return {row["organization_id"] for row in await connection.fetch(ADD_NOTICES, *zip(*rows, strict=True))}
 
 
 async def add_messages(connection: Connection, rows: Sequence[tuple[UUID, UUID, UUID, str]], now: datetime) -> None:

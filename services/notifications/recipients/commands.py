@@ -34,6 +34,15 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
     await messages.address(unit, organizations={row[0] for row in rows})
 
 
+async def keep_merged(unit: Unit, events: Sequence[Event]) -> None:
+    """Organisations that go on as another one: what was noticed about them is about that one."""
+    await messages.take_turn(unit)
+    rows = [(event.data.organization_id, event.data.into_id) for event in events]
+    await save(unit.connection, store.KEEP_MERGED, rows)
+    await unit.connection.execute(store.READDRESS, [old for old, _ in rows])
+    await messages.address(unit, organizations={into for _, into in rows})
+
+
 async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
     """Clusters' names, language and zone."""
     await messages.take_turn(unit)

@@ -21,6 +21,13 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
 ON CONFLICT (cluster_id) DO UPDATE SET name = excluded.name, slug = excluded.slug, language = excluded.language,
     zone = excluded.zone
 """
+KEEP_MERGED = """
+INSERT INTO merged_organization (organization_id, into_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT (organization_id) DO UPDATE SET into_id = excluded.into_id
+"""
+READDRESS = """
+UPDATE notice SET organization_id = present_organization(organization_id) WHERE organization_id = ANY ($1::uuid[])
+"""
 ERASE_PEOPLE = "DELETE FROM person WHERE person_id = ANY ($1::uuid[])"
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"

@@ -13,7 +13,11 @@ from services.reporting.indicators.domain import NO_POSITION, UNKNOWN, Code, Dim
 from shared.http.policy import WHOLE, Span
 from shared.postgres.pool import Connection, Row
 
-COUNTS: dict[Code, str] = {"members": "count(*)", "organizations": "count(DISTINCT m.organization_id)"}
+# a membership that was merged into another keeps its days beside that one's: the pair counts, and counts once
+COUNTS: dict[Code, str] = {
+    "members": "count(DISTINCT (m.cluster_id, m.organization_id))",
+    "organizations": "count(DISTINCT m.organization_id)",
+}
 
 KEYS: dict[Dimension, str] = {
     "cluster": "m.cluster_id::text",
@@ -49,14 +53,13 @@ LABELS = "SELECT cluster_id::text AS cluster, slug, name FROM label"
 # the organisations of a cluster first, so that the distinct ones need no sort of all memberships
 NOW = """
 WITH pair AS (
-    SELECT cluster_id, organization_id, count(*) AS memberships
-    FROM membership_period
+    SELECT cluster_id, organization_id FROM membership_period
     WHERE generation = (SELECT current FROM generation) AND valid @> $1::date AND upper_inf(known)
     GROUP BY cluster_id, organization_id
 )
-SELECT cluster_id, sum(memberships)::bigint AS members, count(*) AS organizations FROM pair GROUP BY cluster_id
+SELECT cluster_id, count(*) AS members, count(*) AS organizations FROM pair GROUP BY cluster_id
 UNION ALL
-SELECT NULL, coalesce(sum(memberships), 0)::bigint, count(DISTINCT organization_id) FROM pair
+SELECT NULL, count(*), count(DISTINCT organization_id) FROM pair
 """
 
 FACTS = """

@@ -9,7 +9,7 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from services.events.consumers import CONSUMERS
-from shared.contracts.membership import ClusterState, OrganizationState, StandingState
+from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
 from shared.postgres.pool import Database, Unit
@@ -124,3 +124,21 @@ async def test_bad_questions_get_a_problem_at_the_field(client_for: ClientFor, q
     answer = await client.get(f"/events/members?{query}")
     assert answer.status_code == 422
     assert answer.json()["field"] == query.split("=")[0]
+
+
+async def test_who_asks_by_the_id_of_a_merged_organisation_is_answered(
+    client_for: ClientFor, databases: dict[str, Database]
+) -> None:
+    home, first, second, last, membership = (uuid_utils.uuid7() for _ in range(5))
+    client = await client_for("events")
+    await take(databases["events"], [cluster(home, f"m-{home.hex[-12:]}"), organization(last, "Ocotillo")])
+    await take(databases["events"], [standing(membership, last, home, date(2024, 3, 15))])
+    merged = [item(OrganizationMerged(organization_id=old, into_id=new), old, 2)
+              for old, new in ((second, last), (first, second))]  # fmt: skip
+    await take(databases["events"], merged)
+    for id_ in (first, second, last):
+        answer = await client.get("/events/members", params={"organization_id": str(id_)})
+        assert [one["membership_id"] for one in answer.json()["items"]] == [str(membership)]
+    other = await client.get("/events/members", params={"organization_id": str(home)})
+    assert other.json()["items"] == []
+    assert (await client.get("/events/members?organization_id=x")).status_code == 422

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.events.consumers import CONSUMERS
-from shared.contracts.membership import OrganizationState, StandingState
+from shared.contracts.membership import OrganizationMerged, OrganizationState, StandingState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
 from shared.postgres.pool import Unit
@@ -29,6 +29,7 @@ def records() -> list[list[Received]]:
         [cluster(AWAY, "agave")],
         [organization(FIRM, "Ocotillo"), organization(FIRM, "Ocotillo Norte", 2)],
         [organization(GONE, "Nazas"), item(OrganizationState, GONE, 2)],
+        [item(OrganizationMerged(organization_id=GONE, into_id=FIRM), GONE, 3)],
         [standing(FIRST, FIRM, HOME, DAY), standing(FIRST, FIRM, HOME, DAY, date(2026, 1, 1), 2)],
         [standing(SECOND, GONE, AWAY, DAY)],
         [standing(THIRD, FIRM, AWAY, DAY), item(StandingState, THIRD, 2)],
@@ -43,7 +44,7 @@ async def fold(unit: Unit, batches: Sequence[Sequence[Received]]) -> dict[str, l
         for batch in batches:
             await Applier(CONSUMERS[0]).apply(unit, batch)
         found = {}
-        for table in ("organization", "cluster", "standing"):
+        for table in ("organization", "cluster", "standing", "merged_organization"):
             mine = f"SELECT * FROM {table} t WHERE t::text ~ ANY ($1) ORDER BY t"
             rows = await unit.connection.fetch(mine, [str(id_) for id_ in IDS])
             found[table] = [tuple(row) for row in rows]
@@ -57,7 +58,7 @@ async def fold(unit: Unit, batches: Sequence[Sequence[Received]]) -> dict[str, l
 async def test_every_interleaving_in_any_batches_leaves_the_same_copy(data: st.DataObject, unit_for: UnitFor) -> None:
     unit = await unit_for("events")
     expected = await fold(unit, [[each for queue in records() for each in queue]])
-    assert [len(rows) for rows in expected.values()] == [1, 2, 2]
+    assert [len(rows) for rows in expected.values()] == [1, 2, 2, 1]
     queues, order = records(), list[Received]()
     while any(queues):
         order.append(data.draw(st.sampled_from([queue for queue in queues if queue])).pop(0))

@@ -4,11 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import uuid_utils.compat as uuid_utils
 
 from services.notifications.consumers import CONSUMERS
 from services.notifications.messages import commands
 from services.notifications.messages.jobs import AT_ONCE, send_claimed
-from shared.contracts.membership import OrganizationState, PersonState
+from shared.contracts.membership import MembershipActivated, OrganizationMerged, OrganizationState, PersonState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
 from shared.postgres.pool import Database
@@ -187,3 +188,21 @@ async def test_a_refusal_of_us_does_not_suppress_the_address(
         await take(databases["notifications"], again.all())
         await send_all(service)
     assert len(handler.to(scene.mail)) == 1
+
+
+@pytest.mark.parametrize("first", ["the merge", "the fact"])
+async def test_what_is_noticed_about_a_merged_organisation_reaches_the_one_that_it_goes_on_as(
+    first: str, databases: dict[str, Database]
+) -> None:
+    scene, old, database = Scene(), uuid_utils.uuid7(), databases["notifications"]
+    activation = scene.activation()
+    of_the_old = item(activation.payload or MembershipActivated(
+        membership_id=scene.membership, organization_id=old, cluster_id=scene.cluster, category="associate",
+        origin="application",
+    ), scene.membership, 1)  # fmt: skip
+    merged = item(OrganizationMerged(organization_id=old, into_id=scene.organization), old, 2)
+    await take(database, [scene.cluster_state(), scene.organization_state(), scene.person_state()])
+    for record in (merged, of_the_old) if first == "the merge" else (of_the_old, merged):
+        await take(database, [record])
+    found = await database.pool.fetchval("SELECT count(*) FROM message WHERE person_id = $1", scene.person)
+    assert found == 1

@@ -42,15 +42,15 @@ async def test_a_first_import_moves_the_figures_of_its_cluster_and_of_the_networ
     world = World()
     cluster = world.cluster("C")
     organization = world.organization()
-    for _ in range(2):
-        world.member(organization, cluster, date(2026, 1, 1))
+    other = world.cluster("D")
+    for home in (cluster, other):
+        world.member(organization, home, date(2026, 1, 1))
     await fill(unit, world)
-    assert await publish_at(unit, NOON) == 4
+    assert await publish_at(unit, NOON) == 6
     assert sorted(await recorded(unit)) == sorted([
         ("members:network", 1, 2, None),
-        (f"members:cluster:{cluster}", 1, 2, None),
         ("organizations:network", 1, 1, None),
-        (f"organizations:cluster:{cluster}", 1, 1, None),
+        *((f"{code}:cluster:{home}", 1, 1, None) for code in ("members", "organizations") for home in (cluster, other)),
     ])  # fmt: skip
     assert await publish_at(unit, NOON + timedelta(seconds=2)) == 0
 

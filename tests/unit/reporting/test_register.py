@@ -244,3 +244,38 @@ def test_no_row_is_empty_and_none_could_be_joined_to_another(facts: list[Members
     alike = sorted(periods, key=lambda p: (p.since or date.min, p.until or date.max, p.value, p.known_since))
     for a, b in pairwise(alike):
         assert (a.since, a.until, a.value, a.known_until) != (b.since, b.until, b.value, b.known_since)
+
+
+OTHER = UUID(int=9)
+
+
+def test_an_activation_withdrawn_counts_on_no_day_and_what_was_before_it_stays() -> None:
+    facts = [
+        fact(1, "Activated", date(2020, 1, 1), at(1, 1)), fact(2, "Resigned", date(2022, 1, 1), at(1, 2)),
+        fact(3, "Activated", date(2026, 1, 1), at(1, 3)),
+    ]  # fmt: skip
+    for order in permutations([*facts, fact(4, "ActivationWithdrawn", date(2026, 1, 1), at(1, 4))]):
+        periods = domain.membership_periods(list(order))
+        assert category(periods, date(2021, 1, 1)) == "associate"
+        assert category(periods, date(2026, 3, 1)) is None
+        assert category(periods, date(2026, 3, 1), at(1, 3)) == "associate", "so it was believed then"
+
+
+def test_a_membership_transferred_has_all_its_days_with_the_other_organisation() -> None:
+    facts = [
+        fact(1, "Activated", date(2020, 1, 1), at(1, 1)), fact(2, "Resigned", date(2022, 1, 1), at(1, 2)),
+        fact(3, "Transferred", date(2026, 2, 1), at(2, 1))._replace(organization_id=OTHER),
+    ]  # fmt: skip
+    periods = domain.membership_periods(facts)
+    assert believed(periods, date(2021, 1, 1), None) == [(OTHER, CLUSTER, "associate")]
+    assert believed(periods, date(2021, 1, 1), at(1, 5)) == [(ORGANIZATION, CLUSTER, "associate")]
+
+
+def test_a_membership_merged_ends_and_its_days_before_are_the_other_organisations() -> None:
+    facts = [
+        fact(1, "Activated", date(2020, 1, 1), at(1, 1)),
+        fact(2, "Merged", date(2026, 2, 1), at(2, 1))._replace(organization_id=OTHER),
+    ]
+    periods = domain.membership_periods(facts)
+    assert believed(periods, date(2026, 1, 31), None) == [(OTHER, CLUSTER, "associate")]
+    assert believed(periods, date(2026, 2, 1), None) == []

@@ -3,10 +3,12 @@
 What the caller may only prepare waits for another; a program's token never carries a person's role.
 """
 
+from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
-from services.membership.access.domain import BY_A_DIRECTOR, SCOPES
+from services.membership.access import store
+from services.membership.access.domain import BY_A_DIRECTOR, SCOPES, Grant
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
 from services.membership.organizations import store as organization_store
@@ -14,7 +16,8 @@ from services.membership.organizations import views as organizations
 from services.membership.organizations.domain import NoSuchOrganization
 from shared.contracts.membership import Role
 from shared.http.policy import Allowed, NotYours
-from shared.postgres.pool import Connection
+from shared.messaging.outbox import record
+from shared.postgres.pool import Connection, Unit
 
 TokenRole = Literal["service", "partner"]
 
@@ -42,6 +45,30 @@ async def may_release(
     except NotYours:
         return False
     return releasing.everything or bool(releasing.clusters)
+
+
+async def carry_over(unit: Unit, from_id: UUID, to_id: UUID) -> None:
+    """Who may act for one organisation may act for another on the same days: the two are one."""
+    for account in await store.lock(unit.connection, await store.holders(unit.connection, from_id)):
+        kept: list[Grant] = []
+        for grant in account.grants:
+            moved = replace(grant, scope_id=to_id) if grant.scope_id == from_id else grant
+            beside = next((n for n, one in enumerate(kept) if _touch(one, moved)), None)
+            if beside is None:
+                kept.append(moved)
+            else:
+                ends = {kept[beside].until, moved.until}
+                kept[beside] = replace(kept[beside], since=min(kept[beside].since, moved.since),
+                                       until=None if None in ends else max(end for end in ends if end))  # fmt: skip
+        after = replace(account, grants=tuple(kept), version=account.version + 1)
+        await store.update(unit.connection, after)
+        await record(unit, [store.access_record(after)])
+
+
+def _touch(one: Grant, other: Grant) -> bool:
+    """Whether two grants are of one role over one scope on common days."""
+    same = (one.role, one.scope, one.scope_id) == (other.role, other.scope, other.scope_id)
+    return same and (one.until is None or other.since < one.until) and (other.until is None or one.since < other.until)
 
 
 async def require_known_scope(connection: Connection, cluster: UUID | None, organization: UUID | None) -> None:

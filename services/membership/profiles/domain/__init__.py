@@ -230,6 +230,30 @@ def closed(profile: Profile, site_id: UUID, on: date) -> Decision:
     return replace(profile, sites=kept, version=profile.version + 1), [Decided(fact, on)], {"site": (old.name, None)}
 
 
+def merged(stays: Profile, goes: Profile, on: date) -> tuple[Profile, list[Decided]]:
+    """The profile that stays, with the codes, certificates and sites of the other. Raises `TooMany`.
+
+    Where the other showed a part to fewer, fewer see it from now on: nothing comes to light by a merge.
+    """
+    visibility = {
+        part: max(stays.level(part), goes.level(part), key=LEVELS.index) if getattr(goes, part) else stays.level(part)
+        for part in PARTS
+    }
+    parent = stays.parent_id or goes.parent_id
+    values = {name: [*getattr(stays, name), *getattr(goes, name)] for name in (*_LISTS, "activities")}
+    after, facts, _ = described(stays, {
+        **values, "size": stays.size or goes.size, "visibility": visibility,
+        "parent_id": None if parent in (stays.organization_id, goes.organization_id) else parent,
+    }, on)  # fmt: skip
+    for certificate in goes.certificates:
+        after, more, _ = certified(after, certificate, on)
+        facts += more
+    for site in goes.sites:
+        after, more, _ = settled(after, site, on)
+        facts += more
+    return after, facts
+
+
 def split_activity(text: str) -> tuple[Literal["naics", "scian"], str]:
     """Scheme and code of an activity. Raises `UnknownCode` when it is written otherwise."""
     scheme, _, code = text.partition(":")

@@ -1,0 +1,70 @@
+"""What is kept of what was merged, and the pairs that are two. Functions take a connection."""
+
+from uuid import UUID
+
+import orjson
+
+from services.membership.memberships.domain import Membership
+from services.membership.organizations.domain import Organization
+from shared.postgres.pool import Connection, Unit
+
+KEEP_ORGANIZATION = """
+INSERT INTO merged_organization (id, into_id, slug, legal_name, trade_name, country, tax_number, merged_at, merged_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+MOVE_ON = "UPDATE merged_organization SET into_id = $2 WHERE into_id = $1"
+KEEP_MEMBERSHIP = """
+INSERT INTO merged_membership (id, into_id, organization_id, bands) VALUES ($1, $2, $3, $4::text::jsonb)
+"""
+MOVE_MEMBERSHIPS_ON = "UPDATE merged_membership SET into_id = $2 WHERE into_id = $1"
+MEMBERSHIPS_OF = "SELECT id FROM membership WHERE organization_id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
+TRANSFER = "UPDATE membership SET organization_id = $2, version = $3 WHERE id = $1"
+MOVE_PERSON = "UPDATE person SET organization_id = $2, version = $3 WHERE id = $1"
+FORGET_PAIRS = "DELETE FROM not_duplicate WHERE one = $1 OR other = $1"
+ARE_TWO = """
+INSERT INTO not_duplicate (one, other, by, at) VALUES (least($1::uuid, $2), greatest($1::uuid, $2), $3, $4)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def memberships_of(connection: Connection, organization_ids: list[UUID]) -> list[UUID]:
+    """The memberships of these organisations, locked."""
+    return [row["id"] for row in await connection.fetch(MEMBERSHIPS_OF, organization_ids)]
+
+
+async def keep_organization(unit: Unit, goes: Organization, into_id: UUID) -> None:
+    """Keeps what an organisation was; what was merged into it before leads further on."""
+    await unit.connection.execute(MOVE_ON, goes.id, into_id)
+    await unit.connection.execute(
+        KEEP_ORGANIZATION, goes.id, into_id, goes.slug, goes.legal_name, goes.trade_name, goes.country,
+        goes.tax_number, unit.now, unit.actor,
+    )  # fmt: skip
+
+
+async def keep_membership(connection: Connection, goes: Membership, into_id: UUID) -> None:
+    """Keeps the days of a membership that goes on as another one."""
+    bands = [[b.category, b.since.isoformat(), b.until and b.until.isoformat()] for b in goes.bands]
+    await connection.execute(MOVE_MEMBERSHIPS_ON, goes.id, into_id)
+    await connection.execute(
+        KEEP_MEMBERSHIP, goes.id, into_id, goes.organization_id, orjson.dumps(bands).decode()
+    )  # fmt: skip
+
+
+async def transfer(connection: Connection, membership: Membership) -> None:
+    """Gives a membership to another organisation."""
+    await connection.execute(TRANSFER, membership.id, membership.organization_id, membership.version)
+
+
+async def move_person(connection: Connection, person_id: UUID, organization_id: UUID, version: int) -> None:
+    """Has a representative speak for another organisation."""
+    await connection.execute(MOVE_PERSON, person_id, organization_id, version)
+
+
+async def forget_pairs(connection: Connection, organization_id: UUID) -> None:
+    """Forgets in which pairs an organisation was found to be another."""
+    await connection.execute(FORGET_PAIRS, organization_id)
+
+
+async def are_two(unit: Unit, one: UUID, other: UUID) -> None:
+    """Keeps that somebody found two organisations to be two."""
+    await unit.connection.execute(ARE_TWO, one, other, unit.actor, unit.now)
