@@ -4,6 +4,9 @@ from services.membership.access import api as access
 from services.membership.access import jobs as access_jobs
 from services.membership.access import pages as access_pages
 from services.membership.access.domain import PERSONAL as PERSONAL_OF_ACCESS
+from services.membership.applications import api as applications
+from services.membership.applications import pages as application_pages
+from services.membership.applications.domain import PERSONAL as PERSONAL_OF_APPLICATIONS
 from services.membership.clusters import api as clusters
 from services.membership.clusters import pages as cluster_pages
 from services.membership.directory import api as directory
@@ -41,6 +44,8 @@ DEFINITION = Definition(
         organizations.router,
         profiles.router,
         memberships.router,
+        applications.router,
+        application_pages.router,
         people.router,
         access.router,
         access_pages.router,
@@ -63,8 +68,8 @@ DEFINITION = Definition(
     ),
     states=STATES,
     policy=POLICY,
-    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE, *PERSONAL_OF_UPLOADS),
+    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE, *PERSONAL_OF_UPLOADS, *PERSONAL_OF_APPLICATIONS),
     jobs=(*access_jobs.JOBS, *upload_jobs.JOBS),
-    uploads=("/import",),
+    uploads=("/import", "/applications", "/membership/applications"),
     loops={"first key": access_jobs.first_key},
 )

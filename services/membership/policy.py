@@ -28,6 +28,13 @@ POLICY: Policy = {
     "memberships.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, *ORGANIZATION_ROLES, "service"),
     "memberships.apply": everywhere("coordinator", "assistant")
     | within("cluster_director", "cluster_staff", "representative"),
+    "applications.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative"),
+    "applications.hand_in": everywhere("coordinator", "assistant")
+    | within("cluster_director", "cluster_staff", "representative"),
+    "applications.check": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
+    "applications.vouch": everywhere("coordinator", "assistant")
+    | within("cluster_director", "cluster_staff", "representative"),
+    "requirements.manage": everywhere("coordinator") | within("cluster_director"),
     "memberships.approve": everywhere("coordinator") | within("cluster_director", "cluster_president"),
     "memberships.refuse": everywhere("coordinator") | within("cluster_director", "cluster_president"),
     "memberships.expel": everywhere("coordinator") | within("cluster_director", "cluster_president"),

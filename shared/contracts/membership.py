@@ -388,6 +388,44 @@ class StandingState(State):
     until: date | None
 
 
+# --- the file of an application ------------------------------------------------------------------
+
+
+class _ApplicationFact(Fact):
+    """Keyed by the membership that is applied for."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "application"
+
+    membership_id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+
+
+class ApplicationDocumentReceived(_ApplicationFact):
+    """A document that the cluster asks for has come, or has come again. `document` is the cluster's code for it."""
+
+    document: Code
+
+
+class ApplicationDocumentRefused(_ApplicationFact):
+    """A document that came does not do; why is told to the applicant, not here."""
+
+    document: Code
+
+
+class MemberVouched(_ApplicationFact):
+    """A member of the cluster vouches for the applicant."""
+
+    voucher_id: UUID
+
+
+class VoucherWithdrawn(_ApplicationFact):
+    """A member vouches for the applicant no more."""
+
+    voucher_id: UUID
+
+
 # --- people --------------------------------------------------------------------------------------
 
 

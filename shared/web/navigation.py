@@ -37,7 +37,8 @@ def _entry(key: str, words: str, address: str, icon: str, *roles: Role, also: tu
 ENTRIES: tuple[Entry, ...] = (
     _entry("home", mark("Home"), "/", "home", *_STAFF, "partner", "operator", "developer", "service", also=("/tasks",)),
     _entry("company", mark("My company"), "/organizations/{organization}", "company", *ORGANIZATION_ROLES),
-    _entry("register", mark("Register"), "/register", "register", *_STAFF, also=("/organizations", "/import")),
+    _entry("register", mark("Register"), "/register", "register", *_STAFF,
+           also=("/organizations", "/import", "/applications")),
     _entry("directory", mark("Directory"), "/directory", "directory", *_STAFF),
     _entry("clusters", mark("Clusters"), "/clusters", "compass", *_STAFF, "partner"),
     _entry("directory", mark("Directory"), "/directory", "directory", *ORGANIZATION_ROLES, also=("/organizations",)),
@@ -57,6 +58,7 @@ PAGES: dict[str, ServiceName | None] = {
     "": "membership",
     "register": "membership",
     "import": "membership",
+    "applications": "membership",
     "organizations": "membership",
     "directory": "membership",
     "clusters": "membership",

@@ -167,12 +167,18 @@ async def membership(service: Serving, response: Response, reader: Reader, membe
     return _life(rows[0], response)
 
 
+class Approval(Step):
+    """`resolution` is the board's, where the cluster asks for one: e.g. CD-2026-14."""
+
+    resolution: OptionalLine = None
+
+
 @router.post("/{membership_id}/approve", summary="Accept an application")
 async def approve(
     request: Request, response: Response, caller: Approving, membership_id: UUID, expected: ExpectedVersion,
-    body: Step | None = None,
+    body: Approval | None = None,
 ) -> MembershipLife:  # fmt: skip
-    step = body or Step()
+    step = body or Approval()
     async with unit_of(request, caller.actor) as unit:
         await _require(unit.connection, caller, membership_id)
         changed = await commands.approve_membership(unit, membership_id, expected=expected, **step.model_dump())

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import uuid_utils.compat as uuid_utils
 
+from services.membership.applications import commands as applications
 from services.membership.clusters import store as clusters
 from services.membership.decisions import still_at
 from services.membership.memberships import domain, store
@@ -72,9 +73,14 @@ async def apply_for_membership(
 
 async def approve_membership(
     unit: Unit, membership_id: UUID, *, effective: date | None = None, note: str | None = None,
-    expected: int | None = None,
+    resolution: str | None = None, expected: int | None = None,
 ) -> Membership:  # fmt: skip
-    """The cluster accepts. Raises `NoSuchMembership`, `NotApplied`, `BeforeTheLastStep`, `ChangedMeanwhile`."""
+    """The cluster accepts, by the board's resolution where it asks for one.
+
+    Raises `NoSuchMembership`, `NotApplied`, `BeforeTheLastStep`, `ChangedMeanwhile`, `NotComplete`.
+    """
+    await store.lock(unit.connection, [membership_id])
+    await applications.require_complete(unit, membership_id, resolution)
     return await _step(unit, membership_id, effective, note, expected, lambda m, on: domain.approved(m, on=on))
 
 

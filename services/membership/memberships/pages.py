@@ -117,6 +117,7 @@ async def take_step(
     typed = {name: value for name, value in (await request.form()).items() if not isinstance(value, UploadFile)}
     try:
         note = TypeAdapter(OptionalLine).validate_python(typed.get("note"))
+        resolution = TypeAdapter(OptionalLine).validate_python(typed.get("resolution"))
     except ValidationError:
         text = speak(mark("Write the reason on one line of at most 300 characters"))
         return await _page(request, service, eyes, slug, "memberships", 422, wrong=(membership_id, text))
@@ -132,7 +133,7 @@ async def take_step(
     try:
         async with unit_of(request, caller.actor) as unit:
             await _require(unit, caller, membership_id)
-            await _taken(unit, step, membership_id, note, category, expected)
+            await _taken(unit, step, membership_id, note, category, resolution, expected)
     except ChangedMeanwhile:
         text = speak(mark("Somebody changed it meanwhile; this is how it is now. Nothing of yours was saved."))
         return await _page(request, service, eyes, slug, "memberships", 409, wrong=(membership_id, text))
@@ -171,10 +172,11 @@ async def apply(request: Request, service: Serving, eyes: Looking, slug: str) ->
 
 
 async def _taken(
-    unit: Unit, step: Step, id_: UUID, note: str | None, category: Category | None, expected: int | None
-) -> None:
+    unit: Unit, step: Step, id_: UUID, note: str | None, category: Category | None, resolution: str | None,
+    expected: int | None,
+) -> None:  # fmt: skip
     if step == "approve":
-        await commands.approve_membership(unit, id_, note=note, expected=expected)
+        await commands.approve_membership(unit, id_, note=note, resolution=resolution, expected=expected)
     elif step == "refuse":
         await commands.refuse_application(unit, id_, note=note or "", expected=expected)
     elif step == "activate":
@@ -241,7 +243,8 @@ def _membership(row: Row, eyes: Eyes, speak: Language) -> dict[str, Any]:
     return {
         "id": row["id"], "cluster": row["cluster"], "slug": row["slug"], "words": speak(words), "tone": tone,
         "category": speak(CATEGORIES[row["category"]]), "since": row["since"], "until": row["until"],
-        "applied_on": row["applied_on"], "version": row["version"], "steps": steps, "code": row["category"],
+        "applied_on": row["applied_on"], "standing": row["standing"],
+        "version": row["version"], "steps": steps, "code": row["category"],
     }  # fmt: skip
 
 

@@ -76,6 +76,7 @@ async def merge_organizations(
     out += await _profile(unit, stays, goes)
     out += await _people(unit, stays, goes)
     await giving.carry_over(unit, goes.id, stays.id)
+    await store.move_vouchers(unit.connection, goes.id, stays.id)
     await store.forget_pairs(unit.connection, goes.id)
     await store.keep_organization(unit, goes, stays.id)
     await organizations.delete(unit.connection, [goes.id])

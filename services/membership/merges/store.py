@@ -20,6 +20,11 @@ MOVE_MEMBERSHIPS_ON = "UPDATE merged_membership SET into_id = $2 WHERE into_id =
 MEMBERSHIPS_OF = "SELECT id FROM membership WHERE organization_id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 TRANSFER = "UPDATE membership SET organization_id = $2, version = $3 WHERE id = $1"
 MOVE_PERSON = "UPDATE person SET organization_id = $2, version = $3 WHERE id = $1"
+MOVE_VOUCHERS = """
+UPDATE application_voucher v SET organization_id = $2 WHERE v.organization_id = $1 AND NOT EXISTS (
+    SELECT FROM application_voucher w
+    WHERE w.organization_id = $2 AND (w.membership_id, w.applied_on) = (v.membership_id, v.applied_on))
+"""
 FORGET_PAIRS = "DELETE FROM not_duplicate WHERE one = $1 OR other = $1"
 ARE_TWO = """
 INSERT INTO not_duplicate (one, other, by, at) VALUES (least($1::uuid, $2), greatest($1::uuid, $2), $3, $4)
@@ -58,6 +63,11 @@ async def transfer(connection: Connection, membership: Membership) -> None:
 async def move_person(connection: Connection, person_id: UUID, organization_id: UUID, version: int) -> None:
     """Has a representative speak for another organisation."""
     await connection.execute(MOVE_PERSON, person_id, organization_id, version)
+
+
+async def move_vouchers(connection: Connection, from_id: UUID, to_id: UUID) -> None:
+    """For whom one vouches the other vouches, once."""
+    await connection.execute(MOVE_VOUCHERS, from_id, to_id)
 
 
 async def forget_pairs(connection: Connection, organization_id: UUID) -> None:

@@ -65,6 +65,10 @@ _NO_DECISION = "it asks nothing of its representatives"
 
 RULES: dict[type[Fact], Rule] = {
     membership.MembershipActivated: welcome,
+    membership.ApplicationDocumentReceived: ConcernsNobody(_STAFF),
+    membership.ApplicationDocumentRefused: ConcernsNobody("staff tells them why, the reason stands on their page"),
+    membership.MemberVouched: ConcernsNobody(_STAFF),
+    membership.VoucherWithdrawn: ConcernsNobody(_STAFF),
     membership.MembershipApplied: ConcernsNobody(_STAFF),
     membership.MembershipApproved: ConcernsNobody("the membership is not in force yet; the welcome follows"),
     membership.MembershipCategoryChanged: ConcernsNobody(_STAFF),
