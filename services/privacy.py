@@ -198,9 +198,11 @@ async def _blocked(service: "Service", somebody: Somebody, reason: str) -> None:
 async def _gone(service: "Service", somebody: Somebody) -> None:
     """The owner's rows, and the records without a value for everybody who has a copy."""
     from services.membership.access.commands import accounts
+    from services.membership.contacts import commands as contacts
     from services.membership.people import commands
 
     async with service.unit(actor="cli", cause="erasure") as unit:
+        await contacts.erase_of(unit, somebody.accounts, somebody.values)
         for account in somebody.accounts:
             await accounts.erase_account(unit, account)
         for person in somebody.people:

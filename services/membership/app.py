@@ -9,6 +9,10 @@ from services.membership.applications import pages as application_pages
 from services.membership.applications.domain import PERSONAL as PERSONAL_OF_APPLICATIONS
 from services.membership.clusters import api as clusters
 from services.membership.clusters import pages as cluster_pages
+from services.membership.contacts import api as contacts
+from services.membership.contacts import jobs as contact_jobs
+from services.membership.contacts import pages as contact_pages
+from services.membership.contacts.domain import PERSONAL as PERSONAL_OF_CONTACTS
 from services.membership.directory import api as directory
 from services.membership.directory import pages as directory_pages
 from services.membership.duplicates import api as duplicates
@@ -56,6 +60,8 @@ DEFINITION = Definition(
         merge_pages.router,
         duplicates.router,
         duplicate_pages.router,
+        contacts.router,
+        contact_pages.router,
         directory.router,
         directory_pages.router,
         membership_pages.router,
@@ -68,8 +74,14 @@ DEFINITION = Definition(
     ),
     states=STATES,
     policy=POLICY,
-    personal=(*PERSONAL_OF_ACCESS, *PERSONAL_OF_PEOPLE, *PERSONAL_OF_UPLOADS, *PERSONAL_OF_APPLICATIONS),
-    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS),
+    personal=(
+        *PERSONAL_OF_ACCESS,
+        *PERSONAL_OF_PEOPLE,
+        *PERSONAL_OF_UPLOADS,
+        *PERSONAL_OF_APPLICATIONS,
+        *PERSONAL_OF_CONTACTS,
+    ),
+    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS),
     uploads=("/import", "/applications", "/membership/applications"),
     loops={"first key": access_jobs.first_key},
 )

@@ -19,6 +19,8 @@ POLICY: Policy = {
     # the assistant prepares an import; what goes into the register is the coordinator's or the cluster's own decision
     "uploads.prepare": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "uploads.apply": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
+    # whoever sees the directory may ask in it; what a partner wants is asked of the network
+    "contacts.write": everywhere(*_MEMBERS),
     "duplicates.read": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     # both of a pair have to lie within reach
     "organizations.merge": everywhere("coordinator") | within("cluster_director"),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.membership.access import store as access
 from services.membership.clusters import store as clusters
+from services.membership.contacts import store as contacts
 from services.membership.memberships import store as memberships
 from services.membership.organizations import store as organizations
 from services.membership.people import store as people
@@ -57,6 +58,7 @@ STATES = {
     "membership.profile.state": _source(profiles.page, profiles.lock, profiles.state_record),
     "membership.standing.state": _source(memberships.page, memberships.lock, memberships.state_record),
     "membership.person.state": _source(people.page, people.lock, people.state_record),
+    "membership.contact.state": _source(contacts.page, contacts.lock, contacts.state_record),
     "membership.access.state": _source(access.page, access.lock, access.access_record),
     "membership.key.state": _source(access.keys_page, access.lock_keys, access.key_record),
 }

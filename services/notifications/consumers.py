@@ -6,7 +6,7 @@ Nothing else listens to Kafka. A fact whose rule says that it concerns nobody is
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import commands as recipients
 from services.notifications.subjects.domain import RULES, ConcernsNobody
-from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, PersonState
+from shared.contracts.membership import ClusterState, ContactState, OrganizationMerged, OrganizationState, PersonState
 from shared.messaging.events import Consumer
 
 CONSUMERS = (
@@ -16,6 +16,7 @@ CONSUMERS = (
             ClusterState: recipients.keep_clusters,
             OrganizationState: recipients.keep_organizations,
             OrganizationMerged: recipients.keep_merged,
+            ContactState: recipients.keep_contacts,
             PersonState: recipients.keep_people,
             **{fact: messages.notice for fact, rule in RULES.items() if not isinstance(rule, ConcernsNobody)},
         },

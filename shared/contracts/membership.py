@@ -442,6 +442,34 @@ class PersonState(State):
     language: Literal["es", "en"]
 
 
+# --- one company writes to another ----------------------------------------------------------------
+
+
+class ContactRequested(Fact):
+    """Somebody wrote to a member of `cluster_id`; what they wrote stands in the state."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "contact"
+
+    contact_id: UUID
+    organization_id: UUID
+    cluster_id: UUID
+
+
+class ContactState(State):
+    """What somebody wrote to an organisation, for its delivery; erased after a week."""
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "contact"
+
+    contact_id: UUID
+    organization_id: UUID
+    sender_name: str
+    sender_organization: str
+    reply_to: str
+    message: str
+
+
 # --- who may sign in, and as what ----------------------------------------------------------------
 
 Role = Literal[

@@ -35,6 +35,7 @@ _TAGS: Mapping[str, str] = {
     "directory": "Who can do what, and where: companies by words and facets.",
     "duplicates": "Organisations that are likely the same.",
     "applications": "What a cluster asks for with an application, and what has come.",
+    "contacts": "Writing to a company whose address stays hidden.",
     "merges": "Two organisations that are one go on as one.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
     "people": "Erasing a person.",

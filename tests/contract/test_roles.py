@@ -80,7 +80,7 @@ async def _side(staff: httpx.AsyncClient) -> Side:
     side.names = {
         "cluster_id": cluster["id"], "organization_id": organization["id"], "membership_id": membership["id"],
         "person_id": str(person), "account_id": account["account"]["id"],
-        "grant_id": account["account"]["grants"][0]["id"], "slug": organization["slug"],
+        "grant_id": account["account"]["grants"][0]["id"], "slug": organization["slug"], "code": "letter",
     }  # fmt: skip
     side.secrets = [number, note, mail, membership["id"], f"persona-{mark}@moldes.example"]
     return side

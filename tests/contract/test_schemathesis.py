@@ -80,7 +80,11 @@ def _swept(service: str, given: Settings, extent: Extent, *, caller: bool = True
 def test_whatever_is_sent_is_done_or_refused_as_documented(
     service: str, strewn: str, service_settings: SettingsFor, tmp_path: Path
 ) -> None:
-    swept = _swept(service, service_settings(service, postgres_database=strewn, mail_folder=tmp_path), SAMPLE)
+    swept = _swept(
+        service,
+        service_settings(service, postgres_database=strewn, mail_folder=tmp_path, files=str(tmp_path / "f")),
+        SAMPLE,
+    )
     assert swept.faults == [], "\n\n".join(swept.faults)
     streams = {label for label, one in swept.operations.items() if one["operationId"] in ENDLESS}
     assert swept.statuses.keys() == swept.operations.keys() - streams
@@ -90,7 +94,7 @@ def test_whatever_is_sent_is_done_or_refused_as_documented(
 def test_without_a_token_nothing_is_done_and_nothing_betrayed(
     service: str, strewn: str, service_settings: SettingsFor, tmp_path: Path
 ) -> None:
-    given = service_settings(service, postgres_database=strewn, mail_folder=tmp_path)
+    given = service_settings(service, postgres_database=strewn, mail_folder=tmp_path, files=str(tmp_path / "f"))
     swept = _swept(service, given, NOBODY, caller=False)
     assert swept.faults == [], "\n\n".join(swept.faults)
     for label, counted in swept.statuses.items():
@@ -152,5 +156,9 @@ class Shape(BaseModel):
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_however_much_is_sent(service: str, strewn: str, service_settings: SettingsFor, tmp_path: Path) -> None:
-    swept = _swept(service, service_settings(service, postgres_database=strewn, mail_folder=tmp_path), EVERYTHING)
+    swept = _swept(
+        service,
+        service_settings(service, postgres_database=strewn, mail_folder=tmp_path, files=str(tmp_path / "f")),
+        EVERYTHING,
+    )
     assert swept.faults == [], "\n\n".join(swept.faults)

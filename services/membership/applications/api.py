@@ -4,11 +4,11 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.membership.applications import commands, store
+from services.membership.applications import commands, store, views
 from services.membership.applications.domain import Application, Document, Requirements, missing
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
@@ -23,11 +23,40 @@ from shared.postgres.values import day_in
 router = APIRouter(tags=["applications"], route_class=Route)
 
 Reader = Annotated[Allowed, May("applications.read")]
-HandingIn = Annotated[Allowed, May("applications.hand_in")]
-Checking = Annotated[Allowed, May("applications.check")]
-Vouching = Annotated[Allowed, May("applications.vouch")]
 Managing = Annotated[Allowed, May("requirements.manage")]
 Code = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{1,39}$", examples=["letter"])]
+
+
+async def _handed_in(
+    service: Serving, caller: Annotated[Allowed, May("applications.hand_in")], membership_id: UUID
+) -> Allowed:
+    async with service.database.connection() as connection:
+        (await _within(connection, caller, membership_id)).require_open()
+    return caller
+
+
+async def _checked(
+    service: Serving, caller: Annotated[Allowed, May("applications.check")], membership_id: UUID
+) -> Allowed:
+    async with service.database.connection() as connection:
+        await _within(connection, caller, membership_id)
+    return caller
+
+
+async def _vouched(
+    service: Serving, caller: Annotated[Allowed, May("applications.vouch")], membership_id: UUID
+) -> Allowed:
+    async with service.database.connection() as connection:
+        found = await commands.of_membership(connection, membership_id)
+        members = [await views.is_member(connection, id_, found.cluster_id) for id_ in caller.organizations]
+    if not caller.covers(cluster=found.cluster_id, organization=found.organization_id) and not any(members):
+        raise NotYours("this application is another cluster's")
+    return caller
+
+
+HandingIn = Annotated[Allowed, Depends(_handed_in)]
+Checking = Annotated[Allowed, Depends(_checked)]
+Vouching = Annotated[Allowed, Depends(_vouched)]
 
 
 class DocumentName(BaseModel):
@@ -133,11 +162,9 @@ async def application(service: Serving, caller: Reader, membership_id: UUID) -> 
 @router.put("/membership/applications/{membership_id}/documents/{code}", summary="Hand in a document: the body",
             operation_id="put_document")  # fmt: skip
 async def hand_in(
-    request: Request, service: Serving, caller: HandingIn, membership_id: UUID, code: Code,
+    request: Request, caller: HandingIn, membership_id: UUID, code: Code,
     name: Annotated[Line, Query(description="the file's name", examples=["carta.pdf"])],
 ) -> ApplicationView:  # fmt: skip
-    async with service.database.connection() as connection:
-        (await _within(connection, caller, membership_id)).require_open()
     content = await receive(request, name=name)
     async with unit_of(request, caller.actor) as unit:
         found = await commands.hand_in(unit, membership_id, code, content)
@@ -161,7 +188,6 @@ async def refuse(
     request: Request, caller: Checking, membership_id: UUID, code: Code, body: Refusing
 ) -> ApplicationView:
     async with unit_of(request, caller.actor) as unit:
-        await _within(unit.connection, caller, membership_id)
         found = await commands.refuse_document(unit, membership_id, code, body.reason)
         return await _view(unit.connection, found)
 

@@ -63,7 +63,7 @@ async def of_membership(connection: Connection, membership_id: UUID, *, lock: bo
 
 
 async def hand_in(unit: Unit, membership_id: UUID, code: str, content: Content) -> Application:
-    """A document comes, or comes again. Raises `NoSuchApplication`, `Decided`, `NotAskedFor`, `ContentGone`."""
+    """A document comes, or comes again. Raises `NoSuchApplication`, `AlreadyDecided`, `NotAskedFor`, `ContentGone`."""
     application = await of_membership(unit.connection, membership_id, lock=True)
     application.require_open()
     await _require_asked(unit, application, code)
@@ -76,7 +76,7 @@ async def hand_in(unit: Unit, membership_id: UUID, code: str, content: Content) 
 
 
 async def refuse_document(unit: Unit, membership_id: UUID, code: str, reason: str) -> Application:
-    """A document that came does not do, for a reason. Raises `NoSuchApplication`, `Decided`, `NoSuchDocument`."""
+    """A document does not do, for a reason. Raises `NoSuchApplication`, `AlreadyDecided`, `NoSuchDocument`."""
     application = await of_membership(unit.connection, membership_id, lock=True)
     application.require_open()
     if (before := application.documents.get(code)) is None:
@@ -94,7 +94,7 @@ async def document_file(connection: Connection, application: Application, code: 
 
 
 async def vouch(unit: Unit, membership_id: UUID, organization_id: UUID) -> Application:
-    """A member vouches for the applicant. Raises `NoSuchApplication`, `Decided`, `CannotVouch`."""
+    """A member vouches for the applicant. Raises `NoSuchApplication`, `AlreadyDecided`, `CannotVouch`."""
     application = await of_membership(unit.connection, membership_id, lock=True)
     application.require_open()
     if organization_id == application.organization_id:
@@ -108,7 +108,7 @@ async def vouch(unit: Unit, membership_id: UUID, organization_id: UUID) -> Appli
 
 
 async def withdraw_voucher(unit: Unit, membership_id: UUID, organization_id: UUID) -> Application:
-    """A member vouches no more. Raises `NoSuchApplication`, `Decided`, `CannotVouch`."""
+    """A member vouches no more. Raises `NoSuchApplication`, `AlreadyDecided`, `CannotVouch`."""
     application = await of_membership(unit.connection, membership_id, lock=True)
     application.require_open()
     if not await store.unvouch(unit.connection, membership_id, application.applied_on, organization_id):

@@ -34,7 +34,7 @@ class NotAskedFor(Refusal):
     """A document that the cluster does not ask for."""
 
 
-class Decided(Conflict):
+class AlreadyDecided(Conflict):
     """The application was decided; its file stays as it is."""
 
 
@@ -113,9 +113,9 @@ class Application:
         return found.state if found else "missing"
 
     def require_open(self) -> None:
-        """Raises `Decided` when nothing can be added any more."""
+        """Raises `AlreadyDecided` when nothing can be added any more."""
         if self.standing not in ("applied", "approved"):
-            raise Decided("the application was decided; its file stays as it is")
+            raise AlreadyDecided("the application was decided; its file stays as it is")
 
 
 def missing(asked: Requirements, application: Application, resolution: str | None) -> list[str]:

@@ -78,10 +78,11 @@ class Eyes:
         expelling: Annotated[Allowed, Sees("memberships.expel")],
         reinstating: Annotated[Allowed, Sees("memberships.reinstate")],
         categorising: Annotated[Allowed, Sees("memberships.categorise")],
+        writing: Annotated[Allowed, Sees("contacts.write")],
     ) -> None:  # fmt: skip
         self.reader = reader
         self.private, self.memberships, self.history = private, memberships, history
-        self.changing, self.applying = changing, applying
+        self.changing, self.applying, self.writing = changing, applying, writing
         self.steps: dict[Step, Allowed] = {
             "approve": approving, "refuse": refusing, "activate": activating, "category": categorising,
             "resign": resigning, "expel": expelling, "reinstate": reinstating,
@@ -224,6 +225,8 @@ async def _page(
         type=speak(TYPES[one.type]), positions=_positions(one, today, speak),
         categories=[(code, speak(words)) for code, words in CATEGORIES.items()],
         memberships=[_membership(row, eyes, speak) for row in rows], open_to=open_to, wrong=wrong,
+        writes=eyes.writing.everything and one.id not in {held.id for held in eyes.reader.viewer.held} and any(
+            row["standing"] in ("active", "grace") for row in rows),
         axis=_axis(rows, today, speak), history=[_entry(line, speak) for line in lines], reads_history=reads_history,
     )  # fmt: skip
 

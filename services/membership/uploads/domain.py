@@ -27,14 +27,18 @@ FROM: dict[Work, tuple[Step, ...]] = {
 """From which step each work begins; one that was broken off also begins again."""
 DONE: dict[Work, Step] = {"reviewing": "reviewed", "applying": "applied", "undoing": "undone"}
 
+_ROW = "concat(name, changes::text, effect::text)"
 PERSONAL = (
     Personal(
         "upload",
         ("name",),
-        f"id IN (SELECT upload_id FROM upload_part p WHERE {by_text('p.rows')} UNION SELECT upload_id"
-        f" FROM upload_result r WHERE {by_text('concat(r.name, r.changes::text, r.effect::text)')})",
+        # across tables of one schema, which who erases is not in
+        f"id IN (SELECT upload_id FROM membership.upload_part WHERE {by_text('rows')} UNION SELECT upload_id"
+        f" FROM membership.upload_result WHERE {by_text(_ROW)})",
         "row",
     ),
+    Personal("upload_result", ("name", "changes", "effect"), by_text(_ROW), "row"),
+    Personal("upload_absent", ("name",), by_text("name"), "row"),
 )
 """A sheet that names an erased person goes as a whole, with what it would need to be undone."""
 

@@ -58,7 +58,7 @@ class MessagePage(BaseModel):
 async def messages(
     service: Serving, reader: Reader,
     state: Annotated[State | None, Query()] = None,
-    subject: Annotated[Literal["welcome"] | None, Query()] = None,
+    subject: Annotated[Literal["welcome", "contact"] | None, Query()] = None,
     after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> MessagePage:  # fmt: skip

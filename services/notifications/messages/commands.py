@@ -50,18 +50,21 @@ async def notice(unit: Unit, events: Sequence[Event]) -> None:
             continue
         rows.append(
             (event.id, asked.subject, asked.organization_id, asked.cluster_id, asked.category, asked.effective,
-             unit.now, unit.now + GREETED_WITHIN, event.cause, event.traceparent)
+             unit.now, unit.now + GREETED_WITHIN, event.cause, event.traceparent, asked.about)
         )  # fmt: skip
     if rows:
         await take_turn(unit)
         await address(unit, organizations=await store.add_notices(unit.connection, rows))
 
 
-async def address(unit: Unit, *, organizations: Collection[UUID] = (), clusters: Collection[UUID] = ()) -> None:
-    """Makes the messages that open notices of these organisations or clusters can have by now."""
-    if not organizations and not clusters:
+async def address(
+    unit: Unit, *, organizations: Collection[UUID] = (), clusters: Collection[UUID] = (),
+    contacts: Collection[UUID] = (),
+) -> None:  # fmt: skip
+    """Makes the messages that open notices of these organisations, clusters or contacts can have by now."""
+    if not organizations and not clusters and not contacts:
         return
-    found = await views.unaddressed(unit.connection, unit.now, organizations, clusters)
+    found = await views.unaddressed(unit.connection, unit.now, organizations, clusters, contacts)
     rows = [
         (domain.message_id(row["notice_id"], row["person_id"]), row["notice_id"], row["person_id"], row["subject"])
         for row in found

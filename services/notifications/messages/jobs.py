@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.notifications.messages import commands
-from services.notifications.subjects.views import Known, render
+from services.notifications.subjects.views import Contact, Known, render
 from shared.mail.attempt import Attempt
 from shared.mail.transport import Outlet, SenderUnusable, compose, outlet
 from shared.postgres.pool import TRANSIENT
@@ -102,9 +102,11 @@ def _mail(service: Service, row: dict[str, Any]) -> EmailMessage | None:
         row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
         begins_later=row["effective"] > day_in(row["zone"], row["created_at"]),
         answered=settings.mail_reply_to is not None,
+        contact=None if row["message"] is None else Contact(
+            row["sender_name"], row["sender_organization"], row["message"]),
     )  # fmt: skip
     rendered = render(row["subject"], row["language"], known)
     return compose(
         row["id"], rendered, name=row["person"], address=row["mail"], sender=settings.mail_sender,
-        reply_to=settings.mail_reply_to, at=row["created_at"], language=row["language"],
+        reply_to=row["reply_to"] or settings.mail_reply_to, at=row["created_at"], language=row["language"],
     )  # fmt: skip

@@ -36,7 +36,7 @@ COLUMNS = (
     Column("cluster", mark("Cluster"), minor=True), Column("state", mark("State")), Column("created_at", mark("Made")),
     Column("attempts", mark("Attempts"), numeric=True, minor=True),
 )  # fmt: skip
-SUBJECTS = {"welcome": mark("Welcome")}
+SUBJECTS = {"welcome": mark("Welcome"), "contact": mark("Enquiry by the directory")}
 STATES: dict[str, tuple[str, str]] = {
     "due": (mark("to be sent"), "calm"),
     "sent": (mark("sent"), "good"),

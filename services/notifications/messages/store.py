@@ -9,12 +9,13 @@ from shared.postgres.pool import Connection
 
 ADD_NOTICES = """
 INSERT INTO notice (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause,
-                    traceparent)
+                    traceparent, about)
 SELECT id, subject, present_organization(organization_id), cluster_id, category, effective, noticed_at, open_until,
-       cause, traceparent
+       cause, traceparent, about
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-            $8::timestamptz[], $9::text[], $10::text[])
-    AS r (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause, traceparent)
+            $8::timestamptz[], $9::text[], $10::text[], $11::uuid[])
+    AS r (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause, traceparent,
+          about)
 ON CONFLICT (id) DO NOTHING RETURNING organization_id
 """
 ADD_MESSAGES = """

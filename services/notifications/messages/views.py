@@ -55,27 +55,33 @@ FROM notice n
 JOIN organization o USING (organization_id)
 JOIN cluster c USING (cluster_id)
 JOIN person p USING (organization_id)
-WHERE n.open_until > $1 AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]))
+WHERE n.open_until > $1
+  AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]) OR n.about = ANY ($4::uuid[]))
+  AND (n.about IS NULL OR EXISTS (SELECT FROM contact k WHERE k.contact_id = n.about))
   AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = p.person_id)
 """
 TO_SEND = """
 SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
-       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster, c.zone
+       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster, c.zone,
+       k.sender_name, k.sender_organization, k.reply_to, k.message
 FROM message m
 JOIN notice n ON n.id = m.notice_id
 JOIN person p ON p.person_id = m.person_id AND p.organization_id = n.organization_id
 JOIN organization o ON o.organization_id = n.organization_id
 JOIN cluster c ON c.cluster_id = n.cluster_id
-WHERE m.id = $1
+LEFT JOIN contact k ON k.contact_id = n.about
+WHERE m.id = $1 AND (n.about IS NULL OR k.contact_id IS NOT NULL)
 """
 ADDRESS = "SELECT p.mail FROM message m JOIN person p USING (person_id) WHERE m.id = $1"
 
 
 async def unaddressed(
-    connection: Connection, now: datetime, organizations: Collection[UUID], clusters: Collection[UUID]
-) -> list[Mapping[str, Any]]:
+    connection: Connection, now: datetime, organizations: Collection[UUID], clusters: Collection[UUID],
+    contacts: Collection[UUID],
+) -> list[Mapping[str, Any]]:  # fmt: skip
     """(notice_id, person_id, subject) of open notices that know their names and lack a message for a person."""
-    return [dict(row) for row in await connection.fetch(UNADDRESSED, now, list(organizations), list(clusters))]
+    return [dict(row) for row in await connection.fetch(
+        UNADDRESSED, now, list(organizations), list(clusters), list(contacts))]  # fmt: skip
 
 
 async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:

@@ -34,6 +34,17 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
     await messages.address(unit, organizations={row[0] for row in rows})
 
 
+async def keep_contacts(unit: Unit, events: Sequence[Event]) -> None:
+    """What was written to companies; an erased text is not sent any more."""
+    await messages.take_turn(unit)
+    data = [event.data for event in events if event.data is not None]
+    rows = [(c.contact_id, c.organization_id, c.sender_name, c.sender_organization, c.reply_to, c.message)
+            for c in data]  # fmt: skip
+    await save(unit.connection, store.SAVE_CONTACTS, rows)
+    await erase(unit.connection, store.ERASE_CONTACTS, _erased(events))
+    await messages.address(unit, contacts={row[0] for row in rows})
+
+
 async def keep_merged(unit: Unit, events: Sequence[Event]) -> None:
     """Organisations that go on as another one: what was noticed about them is about that one."""
     await messages.take_turn(unit)

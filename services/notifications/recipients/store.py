@@ -1,8 +1,12 @@
 """Copies of people and of the names that messages need, from membership's states; written whole, erased by key."""
 
-from shared.runtime.privacy import Personal
+from shared.runtime.privacy import Personal, by_text
 
-PERSONAL = (Personal("person", ("name", "mail"), "person_id::text = ANY ($1)", "record"),)
+PERSONAL = (
+    Personal("person", ("name", "mail"), "person_id::text = ANY ($1)", "record"),
+    Personal("contact", ("sender_name", "reply_to", "message"),
+             by_text("concat_ws(' ', sender_name, reply_to, message)"), "record"),
+)  # fmt: skip
 """What access and erasure of a person concern: messages hold an id only, and are given up with it."""
 
 SAVE_PEOPLE = """
@@ -28,6 +32,14 @@ ON CONFLICT (organization_id) DO UPDATE SET into_id = excluded.into_id
 READDRESS = """
 UPDATE notice SET organization_id = present_organization(organization_id) WHERE organization_id = ANY ($1::uuid[])
 """
+SAVE_CONTACTS = """
+INSERT INTO contact (contact_id, organization_id, sender_name, sender_organization, reply_to, message)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+ON CONFLICT (contact_id) DO UPDATE SET organization_id = excluded.organization_id,
+    sender_name = excluded.sender_name, sender_organization = excluded.sender_organization,
+    reply_to = excluded.reply_to, message = excluded.message
+"""
+ERASE_CONTACTS = "DELETE FROM contact WHERE contact_id = ANY ($1::uuid[])"
 ERASE_PEOPLE = "DELETE FROM person WHERE person_id = ANY ($1::uuid[])"
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"

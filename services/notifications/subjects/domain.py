@@ -13,7 +13,7 @@ from shared.contracts import membership, reporting
 from shared.contracts.base import Fact
 from shared.messaging.events import Event, EventRefused
 
-Subject = Literal["welcome"]
+Subject = Literal["welcome", "contact"]
 
 GREETED_WITHIN = timedelta(days=1)
 """A representative who becomes known later than this is not greeted any more.
@@ -38,6 +38,8 @@ class Asked:
     cluster_id: UUID
     category: str
     effective: date
+    about: UUID | None = None
+    """What it waits for besides names and people: the text of a contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,20 @@ def welcome(event: Event) -> Asked | None:
     return Asked("welcome", fact.organization_id, fact.cluster_id, fact.category, event.effective)
 
 
+def contact(event: Event) -> Asked | None:
+    """What somebody wrote concerns the representatives of the company that they wrote to."""
+    fact: membership.ContactRequested = event.data
+    if event.effective is None:
+        raise EventRefused("effective: somebody writes on some day")
+    return Asked("contact", fact.organization_id, fact.cluster_id, "associate", event.effective, fact.contact_id)
+
+
 _STAFF = "the cluster's staff sees it on its pages; nobody asked for a mail"
 _NO_DECISION = "it asks nothing of its representatives"
 
 RULES: dict[type[Fact], Rule] = {
     membership.MembershipActivated: welcome,
+    membership.ContactRequested: contact,
     membership.ApplicationDocumentReceived: ConcernsNobody(_STAFF),
     membership.ApplicationDocumentRefused: ConcernsNobody("staff tells them why, the reason stands on their page"),
     membership.MemberVouched: ConcernsNobody(_STAFF),

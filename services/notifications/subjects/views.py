@@ -22,6 +22,15 @@ _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """What somebody wrote, and for whom they speak."""
+
+    sender: str
+    organization: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What a template may say. `begins_later`: the day lies ahead; `answered`: an answer to the mail is read."""
 
@@ -32,6 +41,7 @@ class Known:
     effective: date
     begins_later: bool = False
     answered: bool = False
+    contact: Contact | None = None
 
 
 @lru_cache(maxsize=1)
@@ -60,6 +70,10 @@ def render(subject: str, language: str, known: Known) -> Rendered:
         "begins_later": known.begins_later,
         "answered": known.answered,
     }
+    if known.contact is not None:
+        words["sender"] = _line(known.contact.sender)
+        words["sender_organization"] = _line(known.contact.organization)
+        words["lines"] = [_line(line) for line in known.contact.message.split("\n")]
     title, _, text = _template(subject, language, "txt").render(words).partition("\n")
     html = _INLINER.inline(_template(subject, language, "html").render(words, title=title.strip()))
     return Rendered(title.strip(), text.strip() + "\n", html)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.notifications.messages import commands
 from services.notifications.messages.jobs import send_due
-from shared.contracts.membership import PersonState
+from shared.contracts.membership import ContactRequested, ContactState, PersonState
 from shared.messaging.cloudevents import Received
 from shared.postgres.pool import Database
 from tests.service.bus.records import item
@@ -174,3 +174,45 @@ async def test_every_interleaving_makes_the_same_messages(data: st.DataObject, d
     found = {row["person_id"]: row["state"] for row in rows}
     assert found[scene.person] == "due"
     assert found.get(second, "erased") == "erased"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_what_somebody_wrote_reaches_the_company_and_the_answer_goes_to_the_writer(
+    order: tuple[int, int], sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
+) -> None:
+    handler, port = sink
+    scene, contact = Scene(), uuid_utils.uuid7()
+    fact = ContactRequested(contact_id=contact, organization_id=scene.organization, cluster_id=scene.cluster)
+    state = ContactState(
+        contact_id=contact, organization_id=scene.organization, sender_name="Lucía Montes\nBcc: x@x.example",
+        sender_organization="Tres Cerros", reply_to="lucia@cerros.example", message="¿Troquelan <b>acero</b>?\nGracias",
+    )  # fmt: skip
+    both = [item(fact, contact, 1), item(state, contact, 1)]
+    await take(databases["notifications"], [scene.cluster_state(), scene.organization_state(), scene.person_state()])
+    async with sender(mail_port=port) as service:
+        for n in order:
+            await take(databases["notifications"], [both[n]])
+        await send_all(service)
+    [mail] = handler.to(scene.mail)
+    assert mail["Reply-To"] == "lucia@cerros.example" and mail["Bcc"] is None
+    text, html = (body.get_content() for kind in ("plain", "html") if (body := mail.get_body((kind,))))
+    assert "> ¿Troquelan <b>acero</b>?" in text and "Tres Cerros" in mail["Subject"]
+    assert "<b>acero" not in html
+
+
+async def test_what_was_erased_before_it_went_out_is_not_sent(
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
+) -> None:
+    handler, port = sink
+    scene, contact = Scene(), uuid_utils.uuid7()
+    fact = ContactRequested(contact_id=contact, organization_id=scene.organization, cluster_id=scene.cluster)
+    state = ContactState(
+        contact_id=contact, organization_id=scene.organization, sender_name="L", sender_organization="T",
+        reply_to="lucia@cerros.example", message="texto",
+    )  # fmt: skip
+    known = [scene.cluster_state(), scene.organization_state(), scene.person_state()]
+    await take(databases["notifications"], [*known, item(fact, contact, 1), item(state, contact, 1)])
+    await take(databases["notifications"], [item(ContactState, contact, 2)])
+    async with sender(mail_port=port) as service:
+        await send_all(service)
+    assert handler.to(scene.mail) == []
