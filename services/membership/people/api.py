@@ -16,5 +16,5 @@ router = APIRouter(prefix="/membership/people", tags=["people"], route_class=Rou
 @router.delete("/{person_id}", status_code=204, summary="Erase a person everywhere")
 async def erase(request: Request, caller: Annotated[Allowed, May("people.erase")], person_id: UUID) -> None:
     async with unit_of(request, caller.actor) as unit:
-        await views.require_person(unit.connection, caller, person_id)
+        await views.require_all(unit.connection, caller, person_id)
         await commands.erase_person(unit, person_id)
