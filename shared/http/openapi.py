@@ -35,7 +35,7 @@ _TAGS: Mapping[str, str] = {
     "directory": "Who can do what, and where: companies by words and facets.",
     "duplicates": "Organisations that are likely the same.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
-    "people": "Erasing a person.",
+    "people": "Who speaks for an organisation, as what; what they agreed to; what is held of them, and its erasure.",
     "members": "Memberships as this service knows them from the stream.",
     "messages": "Mails that were sent for facts, and what became of them.",
     "indicators": "Figures as of a day, as known on a day, and the facts behind them.",
