@@ -17,6 +17,7 @@ from services.membership.memberships import pages as membership_pages
 from services.membership.organizations import api as organizations
 from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
+from services.membership.people import pages as people_pages
 from services.membership.people.domain import PERSONAL as PERSONAL_OF_PEOPLE
 from services.membership.policy import POLICY
 from services.membership.profiles import api as profiles
@@ -37,6 +38,7 @@ DEFINITION = Definition(
         profiles.router,
         memberships.router,
         people.router,
+        people_pages.router,
         access.router,
         access_pages.router,
         organization_pages.router,

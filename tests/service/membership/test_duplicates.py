@@ -35,8 +35,8 @@ async def test_pairs_are_found_by_name_and_by_mail_within_reach(client_for: Clie
         ids.append(company["id"])
     database: Database = client.service.database  # type: ignore[attr-defined]
     async with database.connection() as connection:
-        for company, mail in ((ids[3], f"a@{mark}.example"), (ids[4], f"b@{mark}.example"), (ids[0], f"x{mark}@gmail.com"),
-                              (ids[4], f"y{mark}@gmail.com")):  # fmt: skip
+        for company, mail in ((ids[3], f"a@{mark}.example"), (ids[4], f"b@{mark}.example"),
+                              (ids[0], f"x{mark}@gmail.com"), (ids[4], f"y{mark}@gmail.com")):  # fmt: skip
             await connection.execute(
                 "WITH made AS (INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)"
                 " VALUES ($1, $2, 'Ana', $3, $3, 'es', 1) RETURNING id, organization_id)"

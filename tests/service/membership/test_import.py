@@ -134,7 +134,8 @@ async def test_without_a_joining_date_it_counts_from_today_in_the_clusters_zone(
 
 async def test_the_same_file_twice_changes_nothing(register: Register) -> None:
     rows = [
-        f"Arneses {register.mark}, S.A. de C.V.;{rfc(register.mark)};;Tier 1;;Jalisco;;15/09/2021;Ana;a@{register.mark}.example;",
+        f"Arneses {register.mark}, S.A. de C.V.;{rfc(register.mark)};;Tier 1;;Jalisco;;15/09/2021;Ana;"
+        f"a@{register.mark}.example;",
         f"Moldes {register.mark};;;;afiliado;N.L.;;;;;",
         f"Moldes {register.mark};;;;;Jalisco;;;Eva;e@{register.mark}.example;en",
         f"Sin estado {register.mark};;;;;;;01/01/2020;;;",
@@ -170,7 +171,8 @@ async def test_changes_are_told_from_what_to_what(register: Register) -> None:
         )
     ).rows
     result = await register.take(
-        f"Arneses Nuevos {register.mark};{number};universidad;Tier 1;afiliado;Jalisco;Tala;;Ana María;A@{register.mark.upper()}.example;"
+        f"Arneses Nuevos {register.mark};{number};universidad;Tier 1;afiliado;Jalisco;Tala;;Ana María;"
+        f"A@{register.mark.upper()}.example;"
     )
     [row] = result.rows
     assert row.outcome == "changed"
@@ -191,11 +193,12 @@ async def test_changes_are_told_from_what_to_what(register: Register) -> None:
 
 
 async def test_an_empty_cell_erases_nothing_and_capitals_change_nothing(register: Register) -> None:
-    full = f"Peña Alta {register.mark}, S.A. de C.V.;{rfc(register.mark)};;;;Jalisco;Tala;;Ana Núñez;a@{register.mark}.example;en"
+    mail = f"a@{register.mark}.example"
+    full = f"Peña Alta {register.mark}, S.A. de C.V.;{rfc(register.mark)};;;;Jalisco;Tala;;Ana Núñez;{mail};en"
     await register.take(full)
     before = await register.everything()
     assert outcomes(await register.take(f";{rfc(register.mark)};;;;;;;;;")) == ["same"]
-    shouted = f"PENA ALTA {register.mark.upper()} SA DE CV;{rfc(register.mark)};;;;JAL;TALA;;ANA NUNEZ;a@{register.mark}.example;"
+    shouted = f"PENA ALTA {register.mark.upper()} SA DE CV;{rfc(register.mark)};;;;JAL;TALA;;ANA NUNEZ;{mail};"
     assert outcomes(await register.take(shouted)) == ["same"]
     assert await register.everything() == before
 

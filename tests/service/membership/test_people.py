@@ -62,7 +62,9 @@ async def scene(client_for: ClientFor) -> Scene:
         company = await made("/membership/organizations", legal_name=f"Moldes {side} {mark}")
         await made("/membership/memberships", organization_id=company["id"], cluster_id=cluster["id"])
         ids |= {side: company["id"], f"{side} cluster": cluster["id"], f"{side} slug": company["slug"]}
-        people[f"{side} representative"] = await somebody(database, "representative", "organization", UUID(company["id"]))
+        people[f"{side} representative"] = await somebody(
+            database, "representative", "organization", UUID(company["id"])
+        )
         people[f"{side} director"] = await somebody(database, "cluster_director", "cluster", UUID(cluster["id"]))
     people["director"] = people["ours director"]
     people["coordinator"] = await somebody(database, "coordinator")
@@ -176,3 +178,49 @@ async def test_a_request_that_is_sent_again_adds_nobody_twice(scene: Scene) -> N
     twice = [await scene.ask("POST", path, json=body, headers=key) for _ in range(2)]
     assert [one.status_code for one in twice] == [201, 201]
     assert twice[0].json() == twice[1].json()
+
+
+async def test_the_tab_shows_adds_corrects_consents_and_erases_in_spanish(scene: Scene) -> None:
+    tab = f"/organizations/{scene.ids['ours slug']}/people"
+
+    async def page(path: str = "", who: str = "ours representative", **data: str) -> httpx.Response:
+        headers = HTML | scene.people[who].headers
+        if not data:
+            return await scene.client.get(f"{tab}{path}", headers=headers)
+        return await scene.client.post(f"{tab}{path}", headers=headers, data=data, follow_redirects=False)
+
+    for path, who, seen in (("", "director", True), ("?tab=memberships", "ours representative", True),
+                            ("/capabilities", "theirs director", False),
+                            ("", "theirs representative", False)):  # fmt: skip
+        shown = await scene.client.get(tab.removesuffix("/people") + path, headers=HTML | scene.people[who].headers)
+        assert (tab in shown.text) is seen, (path, who)
+    assert "Nadie la representa" in (await page()).text
+    refused = await page("/new", name="Ana <b>", mail="nobody", role="quality", language="es", phone="x")
+    assert refused.status_code == 422
+    assert all(words in refused.text for words in ("Escribe un correo", "Escribe un teléfono", "Ana &lt;b&gt;"))
+    mail = f"ana@{scene.mark}.example"
+    added = await page("/new", name="Ana Sol", mail=mail, role="quality", language="es", phone=PHONE)
+    assert added.status_code == 303, added.text
+    listed = (await page()).text
+    assert all(words in listed for words in ("Ana Sol", PHONE, "calidad", "contacto principal"))
+    [(id_,)] = await scene.rows("SELECT id FROM person WHERE mail_key = $1", mail)
+    one = f"/{id_}"
+    late = await page(f"{one}/save", name="Otra", mail=mail, role="sales", language="es", phone="", version="0")
+    assert late.status_code == 412
+    wrong = await page(f"{one}/save", name="", mail=mail, role="sales", language="es", version="1")
+    assert (wrong.status_code, "Escribe un nombre" in wrong.text) == (422, True)
+    saved = await page(f"{one}/save", name="Ana Luna", mail=mail, role="sales", language="en", phone="", version="1")
+    assert saved.status_code == 303, saved.text
+    agreed = await page(f"{one}/consent", purpose="events", given="yes", note="por correo", version="1")
+    assert agreed.status_code == 303, agreed.text
+    shown = await page(one)
+    assert all(words in shown.text for words in ("Ana Luna", "ventas", "invitaciones a eventos", "por correo"))
+    assert "Borrar en todas partes" not in shown.text
+    for who in ("theirs director", "theirs representative"):
+        assert (await page(one, who)).status_code == 403
+    assert (await page(f"{one}/erasure", note="x")).status_code == 403
+    assert (await page(f"{one}/end", note=" ", version="3")).status_code == 422
+    assert "Borrar en todas partes" in (await page(one, "director")).text
+    assert (await page(f"{one}/erasure", "director", note="x" * 400)).status_code == 422
+    assert (await page(f"{one}/erasure", "director", note="lo pidió")).status_code == 303
+    assert (await page(one)).status_code == 404
