@@ -27,6 +27,7 @@ from services.membership.merges import pages as merge_pages
 from services.membership.organizations import api as organizations
 from services.membership.organizations import pages as organization_pages
 from services.membership.people import api as people
+from services.membership.people import pages as people_pages
 from services.membership.people.domain import PERSONAL as PERSONAL_OF_PEOPLE
 from services.membership.policy import POLICY
 from services.membership.profiles import api as profiles
@@ -51,6 +52,7 @@ DEFINITION = Definition(
         applications.router,
         application_pages.router,
         people.router,
+        people_pages.router,
         access.router,
         access_pages.router,
         organization_pages.router,

@@ -44,7 +44,11 @@ POLICY: Policy = {
     "memberships.categorise": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "memberships.activate": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "memberships.resign": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
-    "people.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES),
+    # who speaks for a company: its own people and who keeps its membership, nobody of another company or cluster
+    "people.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES, "representative"),
+    "people.change": everywhere("coordinator", "assistant")
+    | within("cluster_director", "cluster_staff", "representative"),
+    "people.cap": everywhere("coordinator") | within("cluster_director"),
     "people.export": everywhere("coordinator") | within("cluster_director"),
     "people.erase": everywhere("coordinator") | within("cluster_director"),
     "history.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative"),

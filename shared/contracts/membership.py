@@ -429,8 +429,30 @@ class VoucherWithdrawn(_ApplicationFact):
 # --- people --------------------------------------------------------------------------------------
 
 
+PersonRole = Literal[
+    "general_manager", "human_resources", "purchasing", "quality", "sales", "plant", "legal_representative",
+    "main_contact", "other",
+]  # fmt: skip
+"""As what somebody speaks for an organisation."""
+
+
+class Represented(BaseModel):
+    """An organisation that somebody speaks for now; `main` is who is written to first."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    organization_id: UUID
+    role: PersonRole
+    main: bool
+    since: date
+
+
 class PersonState(State):
-    """A representative and the organisation they speak for. Erased by a record without a value."""
+    """A representative and the organisations they speak for. Erased by a record without a value.
+
+    `represents` holds all of them, none when they speak for nobody any more; a record without it is older than the
+    field, and its person speaks for `organization_id`, which otherwise names the first.
+    """
 
     SERVICE: ClassVar[str] = "membership"
     AGGREGATE: ClassVar[str] = "person"
@@ -440,6 +462,7 @@ class PersonState(State):
     name: str
     mail: str
     language: Literal["es", "en"]
+    represents: list[Represented] | None = None
 
 
 # --- one company writes to another ----------------------------------------------------------------

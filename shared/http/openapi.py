@@ -38,7 +38,7 @@ _TAGS: Mapping[str, str] = {
     "contacts": "Writing to a company whose address stays hidden.",
     "merges": "Two organisations that are one go on as one.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
-    "people": "Erasing a person.",
+    "people": "Who speaks for an organisation, as what; what they agreed to; what is held of them, and its erasure.",
     "members": "Memberships as this service knows them from the stream.",
     "messages": "Mails that were sent for facts, and what became of them.",
     "indicators": "Figures as of a day, as known on a day, and the facts behind them.",

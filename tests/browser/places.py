@@ -23,6 +23,7 @@ def places(house: House) -> list[Place]:
     here = f"/organizations/{company['slug']}"
     people = house.ask("/membership/accounts?limit=100")["items"]
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
+    speaks = house.ask(f"/membership/organizations/{company['id']}/people")
     found = [
         Place("door", "/", None),
         Place("sign-in", "/sign-in", None),
@@ -42,6 +43,9 @@ def places(house: House) -> list[Place]:
         Place("capabilities-edit", f"{here}/capabilities/edit", LUCIA),
         Place("certificate-new", f"{here}/certificates/new", LUCIA),
         Place("site-new", f"{here}/sites/new", LUCIA),
+        Place("people", f"{here}/people", LUCIA),
+        Place("person-new", f"{here}/people/new", LUCIA),
+        Place("person", f"{here}/people/{speaks[0]['id']}", REBECA),
         Place("directory", "/directory", LUCIA),
         Place("directory-cards", "/directory?view=cards&process=stamping", LUCIA),
         Place("directory-map", "/directory?view=map", MARIANA),

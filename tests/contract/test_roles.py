@@ -77,6 +77,10 @@ async def _side(staff: httpx.AsyncClient) -> Side:
             " VALUES ($1, $2, $3, $4, $4, 'es', 1)",
             person, side.organization, f"Persona {mark}", f"persona-{mark}@moldes.example",
         )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO person_organization (person_id, organization_id, role, main, period)"
+            " VALUES ($1, $2, 'other', true, daterange('2026-01-01', NULL))", person, side.organization,
+        )  # fmt: skip
     side.names = {
         "cluster_id": cluster["id"], "organization_id": organization["id"], "membership_id": membership["id"],
         "person_id": str(person), "account_id": account["account"]["id"],

@@ -7,7 +7,9 @@ from uuid import UUID
 from shared.postgres.pool import Connection
 
 TO = """
-SELECT m.cluster_id, EXISTS (SELECT FROM person p WHERE p.organization_id = $1) AS somebody FROM membership m
+SELECT m.cluster_id, EXISTS (
+    SELECT FROM person_organization p WHERE p.organization_id = $1 AND upper_inf(p.period)) AS somebody
+FROM membership m
 WHERE m.organization_id = $1 AND m.standing IN ('active', 'grace') ORDER BY m.since, m.id LIMIT 1
 """
 SENDER = """

@@ -28,9 +28,10 @@ WITH reached AS (
     FROM organization a JOIN organization b ON b.normalised_name % a.normalised_name AND b.id > a.id
     WHERE a.country = b.country
 ), mailed AS (
-    SELECT DISTINCT p.organization_id AS one, q.organization_id AS other
-    FROM person p JOIN person q ON split_part(q.mail_key, '@', 2) = split_part(p.mail_key, '@', 2)
-                               AND q.organization_id > p.organization_id
+    SELECT DISTINCT r.organization_id AS one, s.organization_id AS other
+    FROM person p JOIN person_organization r ON r.person_id = p.id AND upper_inf(r.period)
+    JOIN person q ON split_part(q.mail_key, '@', 2) = split_part(p.mail_key, '@', 2)
+    JOIN person_organization s ON s.person_id = q.id AND upper_inf(s.period) AND s.organization_id > r.organization_id
     WHERE split_part(p.mail_key, '@', 2) <> ALL ($4::text[])
 ), pairs AS (
     SELECT coalesce(n.one, m.one) AS one, coalesce(n.other, m.other) AS other, coalesce(n.likeness, 0) AS likeness,

@@ -6,6 +6,7 @@ Never opens, commits or reads a clock.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from services.membership.organizations import commands as organization_commands
 from services.membership.organizations import store as organizations
 from services.membership.organizations.domain import Candidate, Organization
 from services.membership.people import store as people
-from services.membership.people.domain import Person
+from services.membership.people.domain import Person, mail_key, speaking
 from services.membership.recording import Logged, log_changes, records
 from shared.messaging.outbox import Erased, Record, Row, put, rows_of
 from shared.postgres.pool import Unit
@@ -123,7 +124,8 @@ class _Stored(NamedTuple):
         belonging = await memberships.lock_pairs(unit.connection, now.cluster.id, wanted)
         representatives: dict[UUID, list[Person]] = {}
         for person in await people.lock_of(unit.connection, wanted):
-            representatives.setdefault(person.organization_id, []).append(person)
+            for one in person.present:
+                representatives.setdefault(one.organization_id, []).append(person)
         return cls(found, {m.organization_id: m for m in belonging}, representatives)
 
 
@@ -192,6 +194,7 @@ def result_of(plan: Plan) -> RowResult:
 async def _save(unit: Unit, plans: Sequence[Plan], now: Circumstances) -> None:
     if not plans:
         return
+    await _one_of_each(unit, plans, now)
     new = [plan for plan in plans if plan.organization_is_new]
     if new:
         distinct = await organization_commands.with_distinct_slugs(unit, [_organization(plan) for plan in new])
@@ -206,6 +209,49 @@ async def _save(unit: Unit, plans: Sequence[Plan], now: Circumstances) -> None:
         await asyncio.gather(written, return_exceptions=True)
         raise
     await put(unit, await written)
+
+
+async def _one_of_each(unit: Unit, plans: Sequence[Plan], now: Circumstances) -> None:
+    """Who is known by their mail already, or speaks for several in these rows, stays one and speaks for all.
+
+    Their record goes with the first row that names them; who spoke for an organisation and does no more stays so.
+    """
+    stored = await people.lock_by_mail(unit.connection, [p.person.mail for p in plans if p.person and p.person_is_new])
+    holders: dict[str, Plan] = {}
+    # a row that describes somebody goes first: what it says of them is kept
+    for plan in sorted(plans, key=lambda one: one.person_is_new):
+        person = plan.person
+        if person is None:
+            continue
+        key = mail_key(person.mail)
+        holder = holders.get(key)
+        before = holder.person if holder is not None else stored.get(key) if plan.person_is_new else None
+        if before is None:
+            holders[key] = plan
+            continue
+        after = before
+        for one in person.represents if plan.person_is_new else ():
+            if all(one.organization_id != had.organization_id for had in before.represents):
+                after = speaking(after, one)
+        _anew(plan, now)
+        plan.person = None
+        if after is before:
+            continue
+        if holder is None:
+            plan.person, plan.person_is_new = after, False
+            plan.before = plan.before._replace(person=before)
+            holders[key] = plan
+        else:
+            _anew(holder, now)
+            holder.person = replace(after, version=before.version)
+
+
+def _anew(plan: Plan, now: Circumstances) -> None:
+    """What was written out ahead is made anew, under the same ids: it held a person as they are not."""
+    if plan.written is not None and plan.ids is not None:
+        again = planned(plan.entry, None, None, (), plan.ids, now)
+        plan.organization_facts, plan.membership_facts = again.organization_facts, again.membership_facts
+    plan.written = None
 
 
 def _written(plans: Sequence[Plan]) -> list[Row]:

@@ -69,7 +69,7 @@ class Eyes:
         self, reader: Annotated[Allowed, May("organizations.read")],
         private: Annotated[Allowed, Sees("organizations.private")],
         memberships: Annotated[Allowed, Sees("memberships.read")], history: Annotated[Allowed, Sees("history.read")],
-        changing: Annotated[Allowed, Sees("organizations.change")],
+        changing: Annotated[Allowed, Sees("organizations.change")], people: Annotated[Allowed, Sees("people.read")],
         applying: Annotated[Allowed, Sees("memberships.apply")],
         approving: Annotated[Allowed, Sees("memberships.approve")],
         activating: Annotated[Allowed, Sees("memberships.activate")],
@@ -82,7 +82,7 @@ class Eyes:
     ) -> None:  # fmt: skip
         self.reader = reader
         self.private, self.memberships, self.history = private, memberships, history
-        self.changing, self.applying, self.writing = changing, applying, writing
+        self.changing, self.applying, self.writing, self.people = changing, applying, writing, people
         self.steps: dict[Step, Allowed] = {
             "approve": approving, "refuse": refusing, "activate": activating, "category": categorising,
             "resign": resigning, "expel": expelling, "reinstate": reinstating,
@@ -90,7 +90,7 @@ class Eyes:
 
     def others(self) -> None:
         nothing = Allowed(self.reader.viewer, "nothing", everything=False)
-        self.private = self.memberships = self.history = self.changing = self.applying = nothing
+        self.private = self.memberships = self.history = self.changing = self.applying = self.people = nothing
         self.steps = dict.fromkeys(self.steps, nothing)
 
 
@@ -211,6 +211,7 @@ async def _page(
             raise NoSuchOrganization("there is no organisation {slug}", slug=slug[:80], field="slug")
         private = bool(await organization_views.covered(connection, eyes.private, [one.id]))
         changes = bool(await organization_views.covered(connection, eyes.changing, [one.id]))
+        people = bool(await organization_views.covered(connection, eyes.people, [one.id]))
         rows = await views.of_organization(connection, one.id, eyes.memberships)
         open_to = await views.open_to(connection, one.id, eyes.applying)
         reads_history = bool(await organization_views.covered(connection, eyes.history, [one.id]))
@@ -222,6 +223,7 @@ async def _page(
         )  # fmt: skip
     return pages.render(
         request, eyes.reader.viewer, "organization.html", status, one=one, tab=tab, private=private, changes=changes,
+        people=people,
         type=speak(TYPES[one.type]), positions=_positions(one, today, speak),
         categories=[(code, speak(words)) for code, words in CATEGORIES.items()],
         memberships=[_membership(row, eyes, speak) for row in rows], open_to=open_to, wrong=wrong,

@@ -5,7 +5,6 @@ Never opens, commits or reads a clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +20,12 @@ from services.membership.organizations import store as organizations
 from services.membership.organizations.commands import ZONE
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from services.membership.people import store as people
-from services.membership.people.domain import mail_key
+from services.membership.people.domain import carried_over
 from services.membership.profiles import domain as profile_rules
 from services.membership.profiles import store as profiles
 from services.membership.profiles.domain import NotABranch
 from services.membership.recording import Logged, log_changes, records
-from shared.contracts.membership import OrganizationState, PersonState, ProfileState, StandingState
+from shared.contracts.membership import OrganizationState, ProfileState, StandingState
 from shared.messaging.outbox import Erased, Record, record
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
@@ -170,15 +169,13 @@ async def _profile(unit: Unit, stays: Organization, goes: Organization) -> Recor
 
 
 async def _people(unit: Unit, stays: Organization, goes: Organization) -> Records:
-    found = await people.lock_of(unit.connection, [stays.id, goes.id])
-    known = {mail_key(one.mail) for one in found if one.organization_id == stays.id}
+    theirs = await people.ever_of(unit.connection, goes.id)
+    ours = await people.ever_of(unit.connection, stays.id)
+    # one main contact is one: that of the organisation that stays
+    main = not any(one.main for person in ours for one in person.represents if one.organization_id == stays.id)
     out: Records = []
-    for one in (p for p in found if p.organization_id == goes.id):
-        if mail_key(one.mail) in known:
-            await people.delete(unit.connection, [one.id])
-            out.append(Erased(str(one.id), one.version + 1, PersonState))
-        else:
-            after = replace(one, organization_id=stays.id, version=one.version + 1)
-            await store.move_person(unit.connection, after.id, after.organization_id, after.version)
-            out.append(people.state_record(after))
+    for one in theirs:
+        after = carried_over(one, goes.id, stays.id, main=main)
+        await people.update(unit.connection, [after])
+        out.append(people.state_record(after))
     return out

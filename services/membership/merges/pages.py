@@ -152,7 +152,7 @@ def _said(name: str, one: Organization, speak: Language) -> str:
 
 async def _side(connection: Connection, caller: Allowed, one: Organization, speak: Language) -> dict[str, Any]:
     rows = await memberships.of_organization(connection, one.id, caller)
-    representatives = await people.lock_of(connection, [one.id])
+    representatives = await people.of(connection, one.id)
     return {
         "positions": [speak(POSITIONS[p.position]) for p in one.positions if p.until is None],
         "memberships": [

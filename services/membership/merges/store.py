@@ -19,7 +19,6 @@ INSERT INTO merged_membership (id, into_id, organization_id, bands) VALUES ($1, 
 MOVE_MEMBERSHIPS_ON = "UPDATE merged_membership SET into_id = $2 WHERE into_id = $1"
 MEMBERSHIPS_OF = "SELECT id FROM membership WHERE organization_id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 TRANSFER = "UPDATE membership SET organization_id = $2, version = $3 WHERE id = $1"
-MOVE_PERSON = "UPDATE person SET organization_id = $2, version = $3 WHERE id = $1"
 MOVE_VOUCHERS = """
 UPDATE application_voucher v SET organization_id = $2 WHERE v.organization_id = $1 AND NOT EXISTS (
     SELECT FROM application_voucher w
@@ -58,11 +57,6 @@ async def keep_membership(connection: Connection, goes: Membership, into_id: UUI
 async def transfer(connection: Connection, membership: Membership) -> None:
     """Gives a membership to another organisation."""
     await connection.execute(TRANSFER, membership.id, membership.organization_id, membership.version)
-
-
-async def move_person(connection: Connection, person_id: UUID, organization_id: UUID, version: int) -> None:
-    """Has a representative speak for another organisation."""
-    await connection.execute(MOVE_PERSON, person_id, organization_id, version)
 
 
 async def move_vouchers(connection: Connection, from_id: UUID, to_id: UUID) -> None:

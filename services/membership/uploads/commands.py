@@ -33,7 +33,7 @@ from services.membership.organizations import domain as organization_rules
 from services.membership.organizations import store as organizations
 from services.membership.organizations.domain import Organization
 from services.membership.people import store as people
-from services.membership.people.domain import Person, described
+from services.membership.people.domain import Person
 from services.membership.recording import Logged, log_changes, records
 from services.membership.spreadsheets import Row
 from services.membership.uploads import domain, store
@@ -275,7 +275,7 @@ async def _put_back_person(unit: Unit, present: Person, touched: Touched) -> lis
     if touched.before is None:
         await people.delete(unit.connection, [present.id])
         return [Erased(str(present.id), present.version + 1, PersonState)]
-    after = described(present, touched.before["name"], touched.before["language"])
+    after = domain.person_before(present, touched.before)
     await people.update(unit.connection, [after])
     return [people.state_record(after)]
 
@@ -300,6 +300,8 @@ async def _put_back_organization(
     unit: Unit, present: Organization, touched: Touched, on: date
 ) -> list[Record | Erased]:
     if touched.before is None:
+        # a person that another row of the sheet brought may speak for it still; their own row puts them back
+        await people.forget_organization(unit.connection, present.id)
         await organizations.delete(unit.connection, [present.id])
         withdrawn = organization_rules.withdrawn(present, on)
         return [

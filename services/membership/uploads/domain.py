@@ -13,7 +13,7 @@ from uuid import UUID
 from services.membership.imports.domain.planning import Plan
 from services.membership.memberships.domain import Band, Membership
 from services.membership.organizations.domain import Organization, Position
-from services.membership.people.domain import Person
+from services.membership.people.domain import Person, Representation
 from shared.refusal import Conflict, NotFound
 from shared.runtime.privacy import Personal, by_text
 
@@ -181,4 +181,20 @@ def membership_before(present: Membership, before: Mapping[str, Any]) -> Members
 
 def _person(one: Person | None) -> dict[str, Any]:
     assert one is not None
-    return {"name": one.name, "language": one.language}
+    return {
+        "organization_id": str(one.organization_id), "name": one.name, "mail": one.mail, "language": one.language,
+        "represents": [[str(r.organization_id), r.role, r.main, r.phone, r.since.isoformat(),
+                        r.until and r.until.isoformat()] for r in one.represents],
+    }  # fmt: skip
+
+
+def person_before(present: Person, before: Mapping[str, Any]) -> Person:
+    """The representative as they were before the row, under the next version."""
+    represents = tuple(
+        Representation(UUID(id_), role, main, phone, date.fromisoformat(since), until and date.fromisoformat(until))
+        for id_, role, main, phone, since, until in before["represents"]
+    )
+    return Person(
+        present.id, UUID(before["organization_id"]), before["name"], before["mail"], before["language"],
+        present.version + 1, represents,
+    )  # fmt: skip

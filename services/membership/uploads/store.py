@@ -82,7 +82,9 @@ WHERE r.upload_id = $1 AND r.effect IS NOT NULL AND NOT r.undone AND (
     OR (r.effect ? 'person' AND p.version IS DISTINCT FROM (r.effect->'person'->>'version')::bigint)
     OR (r.effect->'organization' ? 'id' AND r.effect->'organization'->'before' = 'null' AND (
         EXISTS (SELECT FROM membership x WHERE x.organization_id = o.id AND x.id IS DISTINCT FROM m.id)
-        OR EXISTS (SELECT FROM person x WHERE x.organization_id = o.id AND x.id IS DISTINCT FROM p.id)
+        OR EXISTS (SELECT FROM person_organization x WHERE x.organization_id = o.id AND x.person_id NOT IN (
+            SELECT (e.effect->'person'->>'id')::uuid FROM upload_result e
+            WHERE e.upload_id = $1 AND e.effect ? 'person'))
         OR EXISTS (SELECT FROM profile x WHERE x.organization_id = o.id OR x.parent_id = o.id)
         OR EXISTS (SELECT FROM role_grant x WHERE x.scope_id = o.id)))
 )

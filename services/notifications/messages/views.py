@@ -54,7 +54,7 @@ SELECT n.id AS notice_id, p.person_id, n.subject
 FROM notice n
 JOIN organization o USING (organization_id)
 JOIN cluster c USING (cluster_id)
-JOIN person p USING (organization_id)
+JOIN person_organization p USING (organization_id)
 WHERE n.open_until > $1
   AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]) OR n.about = ANY ($4::uuid[]))
   AND (n.about IS NULL OR EXISTS (SELECT FROM contact k WHERE k.contact_id = n.about))
@@ -66,7 +66,8 @@ SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.tracep
        k.sender_name, k.sender_organization, k.reply_to, k.message
 FROM message m
 JOIN notice n ON n.id = m.notice_id
-JOIN person p ON p.person_id = m.person_id AND p.organization_id = n.organization_id
+JOIN person p ON p.person_id = m.person_id
+JOIN person_organization r ON r.person_id = m.person_id AND r.organization_id = n.organization_id
 JOIN organization o ON o.organization_id = n.organization_id
 JOIN cluster c ON c.cluster_id = n.cluster_id
 LEFT JOIN contact k ON k.contact_id = n.about

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import store
+from shared.contracts.membership import PersonState
 from shared.messaging.events import Event
 from shared.postgres.copies import erase, save
 from shared.postgres.pool import Unit
@@ -19,10 +20,20 @@ async def keep_people(unit: Unit, events: Sequence[Event]) -> None:
     await messages.take_turn(unit)
     people = [event.data for event in events if event.data is not None]
     rows = [(p.person_id, p.organization_id, p.name, p.mail, p.language) for p in people]
+    speaks = [(p.person_id, id_) for p in people for id_ in _represented(p)]
     await save(unit.connection, store.SAVE_PEOPLE, rows)
+    await erase(unit.connection, store.FORGET_REPRESENTED, [event.key_id for event in events])
+    await save(unit.connection, store.SAVE_REPRESENTED, speaks)
     await erase(unit.connection, store.ERASE_PEOPLE, _erased(events))
     await messages.give_up_for(unit, _erased(events))
-    await messages.address(unit, organizations={p.organization_id for p in people})
+    await messages.address(unit, organizations={id_ for _, id_ in speaks})
+
+
+def _represented(person: PersonState) -> list[UUID]:
+    """For whom somebody speaks; a record that is older than the list names one."""
+    if person.represents is None:
+        return [person.organization_id]
+    return [one.organization_id for one in person.represents]
 
 
 async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:

@@ -15,6 +15,11 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
 ON CONFLICT (person_id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name,
     mail = excluded.mail, language = excluded.language
 """
+FORGET_REPRESENTED = "DELETE FROM person_organization WHERE person_id = ANY ($1::uuid[])"
+SAVE_REPRESENTED = """
+INSERT INTO person_organization (person_id, organization_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT DO NOTHING
+"""
 SAVE_ORGANIZATIONS = """
 INSERT INTO organization (organization_id, trade_name) SELECT * FROM unnest($1::uuid[], $2::text[])
 ON CONFLICT (organization_id) DO UPDATE SET trade_name = excluded.trade_name

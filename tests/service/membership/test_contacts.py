@@ -62,8 +62,11 @@ async def desk(client_for: ClientFor) -> AsyncIterator[Desk]:
     async with database.connection() as connection:
         await connection.execute("DELETE FROM outbox")
         await connection.execute(
-            "INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)"
-            " VALUES ($1, $2, 'Ana Ruiz', $3, $3, 'es', 1)", uuid_utils.uuid7(), UUID(companies[0]["id"]), address,
+            "WITH p AS (INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)"
+            " VALUES ($1, $2, 'Ana Ruiz', $3, $3, 'es', 1) RETURNING id)"
+            " INSERT INTO person_organization (person_id, organization_id, role, main, period)"
+            " SELECT id, $2, 'sales', true, '[2020-01-01,)' FROM p", uuid_utils.uuid7(), UUID(companies[0]["id"]),
+            address,
         )  # fmt: skip
     lucia = await somebody(database, "representative", "organization", UUID(companies[1]["id"]),
                            name="Lucía Montes Ferrer")  # fmt: skip

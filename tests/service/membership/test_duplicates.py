@@ -35,11 +35,14 @@ async def test_pairs_are_found_by_name_and_by_mail_within_reach(client_for: Clie
         ids.append(company["id"])
     database: Database = client.service.database  # type: ignore[attr-defined]
     async with database.connection() as connection:
-        for company, mail in ((ids[3], f"a@{mark}.example"), (ids[4], f"b@{mark}.example"), (ids[0], "x@gmail.com"),
-                              (ids[4], "y@gmail.com")):  # fmt: skip
+        for company, mail in ((ids[3], f"a@{mark}.example"), (ids[4], f"b@{mark}.example"),
+                              (ids[0], f"x{mark}@gmail.com"), (ids[4], f"y{mark}@gmail.com")):  # fmt: skip
             await connection.execute(
-                "INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)"
-                " VALUES ($1, $2, 'Ana', $3, $3, 'es', 1)", uuid_utils.uuid7(), UUID(company), mail,
+                "WITH made AS (INSERT INTO person (id, organization_id, name, mail, mail_key, language, version)"
+                " VALUES ($1, $2, 'Ana', $3, $3, 'es', 1) RETURNING id, organization_id)"
+                " INSERT INTO person_organization (person_id, organization_id, role, main, period)"
+                " SELECT id, organization_id, 'other', false, daterange('2026-01-01', NULL) FROM made",
+                uuid_utils.uuid7(), UUID(company), mail,
             )  # fmt: skip
     director = await somebody(database, "cluster_director", "cluster", UUID(ours["id"]))
     coordinator = await somebody(database, "coordinator")

@@ -53,6 +53,7 @@ class Register:
             "membership",
             "membership_band",
             "person",
+            "person_organization",
             "outbox",
             "change_log",
         )
@@ -95,7 +96,7 @@ def rfc(mark: str, n: int = 0) -> str:
 async def test_a_new_row_makes_organisation_membership_and_person(register: Register) -> None:
     result = await register.take(
         f"Arneses {register.mark}, S.A. de C.V.;{rfc(register.mark)};empresa;Tier 1 / Tier 2;asociado;Jalisco;Zapopan;"
-        "15/09/2021;Irma Cedillo;irma@arneses.example;en"
+        f"15/09/2021;Irma Cedillo;irma@{register.mark}.example;en"
     )
     assert outcomes(result) == ["new"]
     [row] = result.rows
@@ -133,9 +134,10 @@ async def test_without_a_joining_date_it_counts_from_today_in_the_clusters_zone(
 
 async def test_the_same_file_twice_changes_nothing(register: Register) -> None:
     rows = [
-        f"Arneses {register.mark}, S.A. de C.V.;{rfc(register.mark)};;Tier 1;;Jalisco;;15/09/2021;Ana;a@x.example;",
+        f"Arneses {register.mark}, S.A. de C.V.;{rfc(register.mark)};;Tier 1;;Jalisco;;15/09/2021;Ana;"
+        f"a@{register.mark}.example;",
         f"Moldes {register.mark};;;;afiliado;N.L.;;;;;",
-        f"Moldes {register.mark};;;;;Jalisco;;;Eva;e@x.example;en",
+        f"Moldes {register.mark};;;;;Jalisco;;;Eva;e@{register.mark}.example;en",
         f"Sin estado {register.mark};;;;;;;01/01/2020;;;",
         f"Roto {register.mark};XAXX010101000;;;;;;;;;",
     ]
@@ -164,10 +166,13 @@ async def test_a_dry_run_says_the_same_and_writes_nothing(register: Register) ->
 async def test_changes_are_told_from_what_to_what(register: Register) -> None:
     number = rfc(register.mark)
     [made] = (
-        await register.take(f"Arneses {register.mark};{number};;Tier 2;asociado;Jalisco;;;Ana;a@x.example;es")
+        await register.take(
+            f"Arneses {register.mark};{number};;Tier 2;asociado;Jalisco;;;Ana;a@{register.mark}.example;es"
+        )
     ).rows
     result = await register.take(
-        f"Arneses Nuevos {register.mark};{number};universidad;Tier 1;afiliado;Jalisco;Tala;;Ana María;A@X.example;"
+        f"Arneses Nuevos {register.mark};{number};universidad;Tier 1;afiliado;Jalisco;Tala;;Ana María;"
+        f"A@{register.mark.upper()}.example;"
     )
     [row] = result.rows
     assert row.outcome == "changed"
@@ -188,11 +193,12 @@ async def test_changes_are_told_from_what_to_what(register: Register) -> None:
 
 
 async def test_an_empty_cell_erases_nothing_and_capitals_change_nothing(register: Register) -> None:
-    full = f"Peña Alta {register.mark}, S.A. de C.V.;{rfc(register.mark)};;;;Jalisco;Tala;;Ana Núñez;a@x.example;en"
+    mail = f"a@{register.mark}.example"
+    full = f"Peña Alta {register.mark}, S.A. de C.V.;{rfc(register.mark)};;;;Jalisco;Tala;;Ana Núñez;{mail};en"
     await register.take(full)
     before = await register.everything()
     assert outcomes(await register.take(f";{rfc(register.mark)};;;;;;;;;")) == ["same"]
-    shouted = f"PENA ALTA {register.mark.upper()} SA DE CV;{rfc(register.mark)};;;;JAL;TALA;;ANA NUNEZ;a@x.example;"
+    shouted = f"PENA ALTA {register.mark.upper()} SA DE CV;{rfc(register.mark)};;;;JAL;TALA;;ANA NUNEZ;{mail};"
     assert outcomes(await register.take(shouted)) == ["same"]
     assert await register.everything() == before
 
@@ -426,7 +432,7 @@ async def test_an_import_against_registering_by_hand_ends_with_one_organisation(
 
 
 async def test_an_erased_person_is_gone_and_leaves_a_record_without_a_value(register: Register) -> None:
-    [row] = (await register.take(f"Uno {register.mark};;;;;;;;Ana;a@x.example;")).rows
+    [row] = (await register.take(f"Uno {register.mark};;;;;;;;Ana;a@{register.mark}.example;")).rows
     person = await register.value("SELECT id FROM person WHERE organization_id = $1", row.organization_id)
     async with register.database.unit(actor="test", cause="test", now=NOW) as unit:
         await erase_person(unit, person)
@@ -441,3 +447,22 @@ async def test_the_example_is_taken_whole_without_a_warning(register: Register) 
     assert (result.counts["refused"], result.counts["warnings"]) == (0, 0)
     assert len(result.rows) == 10
     assert isinstance(result.rows[0], RowResult)
+
+
+async def test_one_mail_in_two_companies_is_one_person_who_speaks_for_both(register: Register) -> None:
+    mail = f"ana@{register.mark}.example"
+    rows = [
+        f"{name} {register.mark};;;;;;;;Ana;{mail.upper() if n else mail};" for n, name in enumerate(("Uno", "Dos"))
+    ]
+    await register.take(*rows)
+    speaks = "SELECT count(*) FROM person_organization r JOIN person p ON p.id = r.person_id WHERE p.mail_key = $1"
+    assert await register.value(speaks, mail) == 2
+    key = await register.value("SELECT id FROM person WHERE mail_key = $1", mail)
+    await register.take(f"Tres {register.mark};;;;;;;;Otra Ana;{mail};", *rows)
+    assert await register.value(speaks, mail) == 3
+    sent = "SELECT string_agg(version || ':' || jsonb_array_length(payload->'represents'), ' ' ORDER BY position)"
+    assert await register.value(f"{sent} FROM outbox WHERE aggregateid = $1", str(key)) == "1:2 2:3"
+    assert await register.value("SELECT name FROM person WHERE id = $1", key) == "Ana"
+    before = await register.everything()
+    await register.take(*rows)
+    assert await register.everything() == before

@@ -19,7 +19,7 @@ from services.membership.memberships.domain import Membership
 from services.membership.organizations import domain as organizations
 from services.membership.organizations.domain import Differences, Organization
 from services.membership.people import domain as people
-from services.membership.people.domain import Person
+from services.membership.people.domain import Person, Representation
 from shared.refusal import Refusal, Said
 
 Outcome = Literal["new", "changed", "same", "refused"]
@@ -183,7 +183,8 @@ def _represent(
     if stored is None:
         name = entry.contact or entry.mail.split("@")[0]
         language = entry.language or now.cluster.language
-        plan.person = Person(ids.person, organization.id, name, entry.mail, language, 1)
+        first = Representation(organization.id, "other", not any(representatives), None, now.today)
+        plan.person = Person(ids.person, organization.id, name, entry.mail, language, 1, (first,))
         plan.person_is_new = True
         plan.changes["representative"] = (None, f"{name} <{entry.mail}>")
     else:

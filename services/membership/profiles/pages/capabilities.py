@@ -24,6 +24,7 @@ from services.membership.profiles.pages.parts import (
     MayChange,
     Private,
     Reader,
+    SeesPeople,
     changed_by,
     found_by,
     pages,
@@ -50,8 +51,9 @@ _LINES = re.compile(r"[\r\n]+")
 
 @router.get("/organizations/{slug}/capabilities", response_class=HTMLResponse)
 async def capabilities(
-    request: Request, service: Serving, reader: Reader, private: Private, changing: MayChange, slug: str
-) -> Response:
+    request: Request, service: Serving, reader: Reader, private: Private, changing: MayChange, people: SeesPeople,
+    slug: str,
+) -> Response:  # fmt: skip
     """What one organisation can do, as far as the reader may see it."""
     speak = pages.language(request, reader.viewer)
     today = day_in(service.settings.network_zone, service.clock())
@@ -60,12 +62,13 @@ async def capabilities(
         profile = (await store.load(connection, [one.id]))[one.id]
         level = await views.level_of(connection, private, one.id)
         changes = bool(await organization_views.covered(connection, changing, [one.id]))
+        speaks = bool(await organization_views.covered(connection, people, [one.id]))
         branches = await views.branches(connection, one.id)
         parent = await views.parent(connection, profile)
     seen = profile.seen(level)
     whole, missing = domain.completeness(profile, one.type, _known(one))
     return pages.render(
-        request, reader.viewer, "capabilities.html", one=one, seen=seen, changes=changes,
+        request, reader.viewer, "capabilities.html", one=one, seen=seen, changes=changes, people=speaks,
         size=speak(SIZE_WORDS[seen.size]) if seen.size else None,
         processes=_called("processes", seen.processes, speak), sectors=_called("sectors", seen.sectors, speak),
         products=[(_dotted(code), words) for code, words in zip(seen.products,

@@ -26,6 +26,7 @@ Reader = Annotated[Allowed, May("organizations.read")]
 Private = Annotated[Allowed, Sees("organizations.private")]
 Changing = Annotated[Allowed, May("organizations.change")]
 MayChange = Annotated[Allowed, Sees("organizations.change")]
+SeesPeople = Annotated[Allowed, Sees("people.read")]
 
 LEVEL_WORDS: dict[Level, str] = {
     "public": mark("public"), "network": mark("network"), "cluster": mark("cluster"), "own": mark("company"),
