@@ -3,18 +3,22 @@
 All names are invented. Run again it changes nothing: what is there stays.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from services.membership.access import store as access
 from services.membership.access.commands import accounts
+from services.membership.applications import commands as applications
+from services.membership.applications.domain import USUAL, Requirements
 from services.membership.clusters import commands as cluster_commands
 from services.membership.clusters import store as clusters
 from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
+from services.membership.people import commands as people
 from services.membership.profiles import commands as profiles
-from shared.contracts.membership import Category, ChainPosition, OrganizationType, Role, Size
+from shared.contracts.membership import Category, ChainPosition, OrganizationType, PersonRole, Role, Size
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
@@ -107,7 +111,30 @@ COMPANIES = (
                 "costa-y-agave", "associate", "Tlajomulco",
                 DemoProfile("small", ("machining", "grinding", "fixtures"), ("light_vehicles", "farm_machinery"),
                             ("848340",), ("scian:332710",), (("iso_9001", -12),))),
+    DemoCompany("nazas-otra", "Arneses de Nazas, S.A. de C.V.", "Arneses de Nazas", "company", ("tier2",),
+                "sierra-y-desierto", "associate", "Ciudad Juárez"),
 )  # fmt: skip
+"""One of them twice under nearly the same name, as registers have it."""
+APPLICANT = DemoCompany("valle-alto", "Estampados Valle Alto, S.A. de C.V.", "Estampados Valle Alto", "company",
+                        ("tier3",), "regiomontano-norte", "associate", "Guadalupe")  # fmt: skip
+ASKED = Requirements(USUAL[:1], vouchers=2, resolution=True)
+VOUCHING = ("tres-cerros", "penia-alta")
+REPRESENTATIVES: dict[str, tuple[tuple[str, str, PersonRole], ...]] = {
+    "tres-cerros": (
+        ("Lucía Montes Ferrer", "lucia.montes@trescerros.example", "general_manager"),
+        ("Raúl Cisneros Ortega", "raul.cisneros@trescerros.example", "quality"),
+        ("Inés Garza Leal", "ines.garza@trescerros.example", "human_resources"),
+    ),
+    "penia-alta": (("Tomás Elizondo Vega", "tomas.elizondo@penaalta.example", "sales"),
+                   ("Sofía Arreola Mata", "sofia.arreola@penaalta.example", "purchasing")),
+    "tres-puentes": (("Octavio Lara Benítez", "octavio.lara@trespuentes.example", "general_manager"),),
+    "nazas": (("Berenice Luna Zapata", "berenice.luna@arnesesnazas.example", "sales"),),
+    "canada": (("Jimena Robles Cantú", "jimena.robles@canadagrande.example", "purchasing"),),
+    "ut-semidesierto": (("Hugo Villaseñor Peña", "hugo.villasenor@utsemidesierto.example", "other"),),
+    "ocotillo": (("Iván Fuentes Prado", "ivan.fuentes@ocotillo.example", "plant"),),
+    "nazas-otra": (("Berenice Luna Zapata", "berenice.luna@arnesesnazas.example", "sales"),),
+    "valle-alto": (("Marcela Ochoa Reyes", "marcela.ochoa@vallealto.example", "legal_representative"),),
+}  # fmt: skip
 PEOPLE = (
     DemoPerson("coordinator", "Mariana Ibarra Quiroz", "mariana.ibarra@red.example", "coordinator"),
     DemoPerson("assistant", "Emilio Sosa Rangel", "emilio.sosa@red.example", "assistant"),
@@ -142,6 +169,13 @@ async def make(service: Service) -> int:
         async with service.unit(actor="demo", cause="demo") as unit:
             companies[company.key] = await _company(unit, company, ids[company.cluster])
             made += 1
+    async with service.unit(actor="demo", cause="demo") as unit:
+        companies[APPLICANT.key] = await _applicant(unit, ids[APPLICANT.cluster], companies)
+        made += 1
+    for key, several in REPRESENTATIVES.items():
+        async with service.unit(actor="demo", cause="demo") as unit:
+            for name, mail, role in several:
+                await people.add_representative(unit, companies[key], name=name, mail=mail, role=role)
     for person in PEOPLE:
         async with service.unit(actor="demo", cause="demo") as unit:
             await accounts.invite(
@@ -165,20 +199,36 @@ async def _cluster(unit: Unit, cluster: DemoCluster) -> int:
     return 1
 
 
-async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
+async def _applicant(unit: Unit, cluster: UUID, companies: Mapping[str, UUID]) -> UUID:
+    """A company that asks to join, for whom two vouch and whose letter is still to come."""
+    await applications.set_requirements(unit, cluster, ASKED)
+    id_ = await _registered(unit, APPLICANT)
+    membership = await memberships.apply_for_membership(unit, organization_id=id_, cluster_id=cluster)
+    for key in VOUCHING:
+        await applications.vouch(unit, membership.id, companies[key])
+    return id_
+
+
+async def _registered(unit: Unit, company: DemoCompany) -> UUID:
     state = next(one.state for one in CLUSTERS if one.slug == company.cluster)
     organization, _ = await organizations.register_organization(
         unit, legal_name=company.legal_name, trade_name=company.trade_name, type=company.type, country="MX",
         state=state, city=company.city, positions=set(company.positions),
     )  # fmt: skip
+    return organization.id
+
+
+async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
+    id_ = await _registered(unit, company)
+    state = next(one.state for one in CLUSTERS if one.slug == company.cluster)
     membership = await memberships.apply_for_membership(
-        unit, organization_id=organization.id, cluster_id=cluster, category=company.category
+        unit, organization_id=id_, cluster_id=cluster, category=company.category
     )
     membership = await memberships.approve_membership(unit, membership.id)
     await memberships.activate_membership(unit, membership.id, announce=False)
     if company.does is not None:
-        await _describe(unit, organization.id, company.does, company.city, state)
-    return organization.id
+        await _describe(unit, id_, company.does, company.city, state)
+    return id_
 
 
 async def _describe(unit: Unit, organization_id: UUID, does: DemoProfile, city: str, state: str) -> None:

@@ -21,6 +21,8 @@ def places(house: House) -> list[Place]:
     """All pages of the demo. Addresses with ids are taken from what it holds now."""
     company = house.organization("Inyectora Tres Cerros")
     here = f"/organizations/{company['slug']}"
+    pair = house.ask("/membership/duplicates")[0]
+    asking = next(one for one in house.ask("/membership/memberships?standing=applied")["items"])
     people = house.ask("/membership/accounts?limit=100")["items"]
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
     speaks = house.ask(f"/membership/organizations/{company['id']}/people")
@@ -33,6 +35,11 @@ def places(house: House) -> list[Place]:
         Place("register", "/register", MARIANA),
         Place("register-filtered", "/register?type=university&cluster=regiomontano-norte", MARIANA),
         Place("register-duplicates", "/register/duplicates", MARIANA),
+        Place("merge", f"/register/merge?one={pair['one']['id']}&other={pair['other']['id']}", MARIANA),
+        Place("import", "/import", REBECA),
+        Place("application", f"/applications/{asking['id']}", REBECA),
+        Place("requirements", "/clusters/regiomontano-norte/requirements", REBECA),
+        Place("write", "/directory/troquelados-pena-alta/write", LUCIA),
         Place("organization", here, MARIANA),
         Place("organization-memberships", f"{here}?tab=memberships", MARIANA),
         Place("organization-history", f"{here}?tab=history", MARIANA),

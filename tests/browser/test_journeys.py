@@ -178,6 +178,99 @@ async def test_a_supplier_finds_who_presses_steel_in_the_own_state(visitor: Visi
     assert "troquelado y estampado" in await page.locator("main").inner_text()
 
 
+async def test_a_supplier_writes_to_a_company_and_its_representatives_get_the_mail(
+    visitor: VisitorFor, stack: House
+) -> None:
+    lucia = await visitor(LUCIA)
+    await lucia.open("/organizations/troquelados-pena-alta")
+    await lucia.page.get_by_role("link", name="Escribirle").click()
+    await lucia.page.get_by_label("Qué necesitas").fill("hola")
+    await lucia.page.get_by_role("button", name="Enviar").click()
+    await lucia.page.wait_for_selector("#error-message")
+    await lucia.page.get_by_label("Qué necesitas").fill("Buscamos troquelado de soportes en acero, 40,000 al mes.")
+    await lucia.page.get_by_role("button", name="Enviar").click()
+    await lucia.page.wait_for_selector(".toast:has-text('La respuesta llega a tu correo')")
+    assert "@penaalta" not in await lucia.page.content()
+    mail = await asyncio.to_thread(stack.mailed_to, "sofia.arreola@penaalta.example", "40,000 al mes")
+    assert "Reply-To: lucia.montes@trescerros.example" in mail
+
+
+async def test_an_application_is_completed_and_approved(visitor: VisitorFor, tmp_path: Path) -> None:
+    rebeca = await visitor(REBECA)
+    page = rebeca.page
+    await rebeca.open("/organizations/estampados-valle-alto?tab=memberships")
+    await page.get_by_label("Acuerdo del consejo").fill("CD-2026-14")
+    await page.get_by_role("button", name="Aprobar").click()
+    await page.wait_for_selector(".banner.bad:has-text('Carta de solicitud')")
+    await page.get_by_role("link", name="Documentos y quién avala").click()
+    letter = tmp_path / "carta.pdf"
+    letter.write_bytes(b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n")
+    await page.set_input_files("#file-letter", letter)
+    await page.get_by_role("button", name="Entregar").click()
+    await page.wait_for_selector(".banner.good:has-text('Completo')")
+    await rebeca.open("/organizations/estampados-valle-alto?tab=memberships")
+    await page.get_by_label("Acuerdo del consejo").fill("CD-2026-14")
+    await page.get_by_role("button", name="Aprobar").click()
+    await page.get_by_role("button", name="Poner en vigor").click()
+    await page.wait_for_selector("main:has-text('vigente')")
+
+
+async def test_a_director_imports_a_sheet_mends_what_was_refused_and_undoes_it(
+    visitor: VisitorFor, tmp_path: Path
+) -> None:
+    rebeca = await visitor(REBECA)
+    page = rebeca.page
+    sheet = tmp_path / "padrón.csv"
+    sheet.write_text("Compañero;RFC;Pueblo\nMoldes del Ocaso;;Apodaca\nForjas del Alba;XAXX010101000;Apodaca\n", "utf-8")
+    await rebeca.open("/import")
+    await page.set_input_files("#field-file", sheet)
+    await page.get_by_role("button", name="Subir").click()
+    await page.get_by_label("Compañero").select_option("legal_name")
+    await page.get_by_label("Pueblo").select_option("city")
+    await page.get_by_role("button", name="Revisar").click()
+    await page.wait_for_selector("nav.tabs:has-text('Rechazadas')")
+    await page.get_by_role("link", name="Rechazadas").click()
+    await page.wait_for_selector("td:has-text('genérico')")
+    await page.get_by_role("button", name="Aplicar", exact=True).click()
+    await page.wait_for_selector(".banner.good:has-text('1 nuevas')")
+    await page.get_by_role("link", name="Rechazadas").click()
+    await page.locator("details.menu", has_text="Rechazadas").locator("summary").click()
+    async with page.expect_download() as begun:
+        await page.locator("details.menu[open] a", has_text="CSV").click()
+    refused = await (await begun.value).path()
+    mended = tmp_path / "rechazadas.csv"
+    mended.write_text(refused.read_text("utf-8-sig").replace("XAXX010101000", ""), "utf-8")
+    first = page.url.split("?")[0]
+    await rebeca.open("/import")
+    await page.set_input_files("#field-file", mended)
+    await page.get_by_role("button", name="Subir").click()
+    assert await page.get_by_label("Compañero").input_value() == "legal_name", "it was remembered"
+    await page.get_by_role("button", name="Revisar").click()
+    await page.get_by_role("button", name="Aplicar", exact=True).click()
+    await page.wait_for_selector(".banner.good:has-text('1 nuevas')")
+    for address in (page.url, first):
+        await page.goto(address)
+        await page.get_by_role("button", name="Deshacer la importación").click()
+        await page.wait_for_selector(".banner:has-text('Deshecha')")
+    await rebeca.open("/register?q=del+Alba")
+    assert await page.locator("tbody th a").count() == 0
+
+
+async def test_a_coordinator_merges_two_entries_of_one_company(visitor: VisitorFor) -> None:
+    mariana = await visitor(MARIANA)
+    page = mariana.page
+    await mariana.open("/register/duplicates")
+    await page.locator("tr", has_text="Arneses de Nazas").get_by_role("link", name="Comparar").click()
+    await page.get_by_role("button", name="Unirlas").click()
+    await page.wait_for_selector("#error-note")
+    await page.get_by_label("Por qué son la misma").fill("mismo domicilio y mismo teléfono")
+    await page.get_by_role("button", name="Unirlas").click()
+    await page.wait_for_selector(".toast:has-text('Ahora son una')")
+    await mariana.open("/organizations/arneses-de-nazas?tab=memberships")
+    text = await page.locator("main").inner_text()
+    assert "Clúster Comarca del Nazas" in text and "Clúster Sierra y Desierto" in text
+
+
 async def test_a_company_says_what_it_does_and_is_found_by_it(visitor: VisitorFor) -> None:
     lucia, mariana = await visitor(LUCIA), await visitor(MARIANA)
     await lucia.open("/organizations/inyectora-tres-cerros/capabilities/edit")
