@@ -3,6 +3,7 @@
 All names are invented. Run again it changes nothing: what is there stays.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -13,8 +14,10 @@ from services.membership.clusters import commands as cluster_commands
 from services.membership.clusters import store as clusters
 from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
+from services.membership.people import commands as people
+from services.membership.people.domain import Purpose
 from services.membership.profiles import commands as profiles
-from shared.contracts.membership import Category, ChainPosition, OrganizationType, Role, Size
+from shared.contracts.membership import Category, ChainPosition, OrganizationType, PersonRole, Role, Size
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
@@ -63,6 +66,17 @@ class DemoPerson(NamedTuple):
     role: Role
     cluster: str | None = None
     company: str | None = None
+
+
+class DemoRepresentative(NamedTuple):
+    """Somebody who speaks for these companies, the first among them as main contact."""
+
+    name: str
+    mail: str
+    role: PersonRole
+    companies: tuple[str, ...]
+    phone: str | None = None
+    agreed: tuple[Purpose, ...] = ()
 
 
 _FOUNDING = date(2019, 3, 1)
@@ -124,6 +138,22 @@ PEOPLE = (
     DemoPerson("operator", "Ernesto Ayala Ríos", "ernesto.ayala@red.example", "operator"),
     DemoPerson("developer", "Noemí Salgado Prieto", "noemi.salgado@red.example", "developer"),
 )  # fmt: skip
+REPRESENTATIVES = (
+    DemoRepresentative("Lucía Montes Ferrer", "lucia.montes@trescerros.example", "general_manager", ("tres-cerros",),
+                       "+52 81 5550 1201", ("directory", "events", "announcements")),
+    DemoRepresentative("Raúl Cepeda Nava", "raul.cepeda@trescerros.example", "quality", ("tres-cerros",), None,
+                       ("events",)),
+    DemoRepresentative("Inés Olmedo Vargas", "ines.olmedo@trescerros.example", "human_resources", ("tres-cerros",)),
+    DemoRepresentative("Octavio Lara Benítez", "octavio.lara@trespuentes.example", "sales", ("tres-puentes",),
+                       "+52 472 555 0144", ("directory",)),
+    DemoRepresentative("Jimena Robles Cantú", "jimena.robles@canadagrande.example", "purchasing", ("canada",), None,
+                       ("events", "announcements")),
+    DemoRepresentative("Arturo Belmonte Ruiz", "arturo.belmonte@canadagrande.example", "plant", ("canada",)),
+    DemoRepresentative("Sofía Arrieta Luna", "sofia.arrieta@despacho.example", "legal_representative",
+                       ("penia-alta", "nazas"), "+52 81 5550 0399"),
+    DemoRepresentative("Hugo Villaseñor Peña", "hugo.villasenor@utsemidesierto.example", "main_contact",
+                       ("ut-semidesierto",), None, ("directory", "events")),
+)  # fmt: skip
 
 
 async def make(service: Service) -> int:
@@ -141,6 +171,10 @@ async def make(service: Service) -> int:
     for company in COMPANIES:
         async with service.unit(actor="demo", cause="demo") as unit:
             companies[company.key] = await _company(unit, company, ids[company.cluster])
+            made += 1
+    for one in REPRESENTATIVES:
+        async with service.unit(actor="demo", cause="demo") as unit:
+            await _representative(unit, one, companies)
             made += 1
     for person in PEOPLE:
         async with service.unit(actor="demo", cause="demo") as unit:
@@ -179,6 +213,15 @@ async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
     if company.does is not None:
         await _describe(unit, organization.id, company.does, company.city, state)
     return organization.id
+
+
+async def _representative(unit: Unit, one: DemoRepresentative, companies: Mapping[str, UUID]) -> None:
+    for company in one.companies:
+        person = await people.add_representative(
+            unit, companies[company], name=one.name, mail=one.mail, role=one.role, phone=one.phone
+        )
+    for purpose in one.agreed:
+        await people.record_consent(unit, person.id, purpose=purpose, given=True, note="Lo dijo al inscribirse")
 
 
 async def _describe(unit: Unit, organization_id: UUID, does: DemoProfile, city: str, state: str) -> None:

@@ -3,13 +3,12 @@
 What concerns all of a person (name, mail, export, erasure) is for who reaches all they speak for.
 """
 
-import re
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
@@ -18,12 +17,14 @@ from services.membership.organizations import store as organization_store
 from services.membership.organizations import views as organizations
 from services.membership.organizations.domain import NoSuchOrganization
 from services.membership.people import commands, store, views
+from services.membership.people.commands import ConsentGiven, NewRepresentative, Phone
 from services.membership.people.domain import MOST, Consent, Language, NoSuchPerson, Person, Purpose
 from shared.contracts.membership import PersonRole
 from shared.http.edge import unit_of
-from shared.http.inputs import Day, Line, Mail, OptionalLine, Unfit
+from shared.http.inputs import Day, Line, Mail, OptionalLine
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
+from shared.postgres.values import day_in
 
 router = APIRouter(prefix="/membership", tags=["people"], route_class=Route)
 
@@ -32,36 +33,6 @@ Changing = Annotated[Allowed, May("people.change")]
 Erasing = Annotated[Allowed, May("people.erase")]
 Exporting = Annotated[Allowed, May("people.export")]
 Capping = Annotated[Allowed, May("people.cap")]
-
-_PHONE = re.compile(r"\+?[0-9(][0-9 ().-]{5,28}[0-9]( ?(ext\.?|x) ?[0-9]{1,6})?")
-
-
-def _phone(text: str) -> str:
-    if not _PHONE.fullmatch(text):
-        raise Unfit("is not a telephone number, such as +52 81 8123 4567")
-    return text
-
-
-def _blank(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-Phone = Annotated[Annotated[Line, AfterValidator(_phone)] | None, BeforeValidator(_blank)]
-
-
-class NewRepresentative(BaseModel):
-    """Somebody who speaks for an organisation from today or an earlier day on; known by mail."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Line
-    mail: Mail
-    role: PersonRole = "other"
-    language: Language = "es"
-    phone: Phone = Field(default=None, examples=["+52 81 8123 4567"])
-    main: bool = False
-    since: Day | None = None
-    note: OptionalLine = None
 
 
 class Correction(BaseModel):
@@ -100,16 +71,6 @@ class Ending(BaseModel):
 
     note: Line
     effective: Day | None = None
-
-
-class ConsentGiven(BaseModel):
-    """Somebody agreed or withdrew; `note` says how it was said, or why."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    purpose: Purpose
-    given: bool
-    note: Line
 
 
 class CapChange(BaseModel):
@@ -365,9 +326,10 @@ async def erase(
             operation_id="read_representatives_cap")  # fmt: skip
 async def cap(service: Serving, _caller: Annotated[Allowed, Depends(_capping)], cluster_id: UUID) -> CapView:
     async with service.database.connection() as connection:
-        if not await clusters.load(connection, [cluster_id]):
+        found = await clusters.load(connection, [cluster_id])
+        if not found:
             raise NoSuchCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
-        on = service.clock().date()
+        on = day_in(found[0].zone, service.clock())
         most = await store.cap(connection, cluster_id, on)
     return CapView(cluster_id=cluster_id, most=MOST if most is None else most, on=on)
 

@@ -3,13 +3,15 @@
 Each locks the organisation before its people, so that caps and main contacts hold when two come at once.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 import uuid_utils.compat as uuid_utils
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
@@ -17,9 +19,19 @@ from services.membership.decisions import still_at
 from services.membership.organizations import store as organizations
 from services.membership.organizations.domain import NoSuchOrganization
 from services.membership.people import domain, store, views
-from services.membership.people.domain import Consent, MailTaken, NoSuchPerson, NotOnThatDay, Person, Representation
+from services.membership.people.domain import (
+    Consent,
+    Language,
+    MailTaken,
+    NoSuchPerson,
+    NotOnThatDay,
+    Person,
+    Purpose,
+    Representation,
+)
 from services.membership.recording import Logged, log_changes
 from shared.contracts.membership import PersonRole, PersonState
+from shared.http.inputs import Day, Line, Mail, OptionalLine, Unfit
 from shared.messaging.outbox import Erased, record
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
@@ -28,9 +40,50 @@ ZONE = "America/Mexico_City"
 """Where days are taken for an organisation, which has no zone of its own."""
 
 
+_PHONE = re.compile(r"\+?[0-9(][0-9 ().-]{5,28}[0-9]( ?(ext\.?|x) ?[0-9]{1,6})?")
+
+
+def _phone(text: str) -> str:
+    if not _PHONE.fullmatch(text):
+        raise Unfit("is not a telephone number, such as +52 81 8123 4567")
+    return text
+
+
+def _blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Phone = Annotated[Annotated[Line, AfterValidator(_phone)] | None, BeforeValidator(_blank)]
+
+
+class NewRepresentative(BaseModel):
+    """Somebody who speaks for an organisation from today or an earlier day on; known by mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Line
+    mail: Mail
+    role: PersonRole = "other"
+    language: Language = "es"
+    phone: Phone = Field(default=None, examples=["+52 81 8123 4567"])
+    main: bool = False
+    since: Day | None = None
+    note: OptionalLine = None
+
+
+class ConsentGiven(BaseModel):
+    """Somebody agreed or withdrew; `note` says how it was said, or why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: Purpose
+    given: bool
+    note: Line
+
+
 async def add_representative(
     unit: Unit, organization_id: UUID, *, name: str, mail: str, role: PersonRole = "other",
-    language: domain.Language = "es", phone: str | None = None, main: bool = False, since: date | None = None,
+    language: Language = "es", phone: str | None = None, main: bool = False, since: date | None = None,
     note: str | None = None,
 ) -> Person:  # fmt: skip
     """Somebody speaks for an organisation; who is known by this mail stays as they are called and speaks for both.
@@ -93,7 +146,7 @@ async def end_representation(
     return await _save(unit, before, after, note, organization_id)
 
 
-async def record_consent(unit: Unit, person_id: UUID, *, purpose: domain.Purpose, given: bool, note: str) -> Consent:
+async def record_consent(unit: Unit, person_id: UUID, *, purpose: Purpose, given: bool, note: str) -> Consent:
     """Somebody agreed or withdrew; `note` says how or why. Raises `NoSuchPerson`."""
     await _locked(unit, person_id, None)
     line = Consent(uuid_utils.uuid7(), purpose, given, unit.now, note, unit.actor)

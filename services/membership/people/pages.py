@@ -16,7 +16,7 @@ from services.membership.organizations import store as organizations
 from services.membership.organizations import views as organization_views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
 from services.membership.people import commands, store, views
-from services.membership.people.api import ConsentGiven, NewRepresentative
+from services.membership.people.commands import ConsentGiven, NewRepresentative
 from services.membership.people.domain import PURPOSES, ROLES, Consent, NoSuchPerson, Person
 from shared.http.edge import unit_of
 from shared.http.inputs import Line
