@@ -17,6 +17,7 @@ from services.membership.clusters import store as clusters
 from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
 from services.membership.people import commands as people
+from services.membership.people.domain import Purpose
 from services.membership.profiles import commands as profiles
 from shared.contracts.membership import Category, ChainPosition, OrganizationType, PersonRole, Role, Size
 from shared.postgres.pool import Unit
@@ -69,6 +70,17 @@ class DemoPerson(NamedTuple):
     company: str | None = None
 
 
+class DemoRepresentative(NamedTuple):
+    """Somebody who speaks for these companies, the first among them as main contact."""
+
+    name: str
+    mail: str
+    role: PersonRole
+    companies: tuple[str, ...]
+    phone: str | None = None
+    agreed: tuple[Purpose, ...] = ()
+
+
 _FOUNDING = date(2019, 3, 1)
 CLUSTERS = (
     DemoCluster("Clúster Regiomontano Norte", "regiomontano-norte", "NLE", _FOUNDING),
@@ -119,22 +131,6 @@ APPLICANT = DemoCompany("valle-alto", "Estampados Valle Alto, S.A. de C.V.", "Es
                         ("tier3",), "regiomontano-norte", "associate", "Guadalupe")  # fmt: skip
 ASKED = Requirements(USUAL[:1], vouchers=2, resolution=True)
 VOUCHING = ("tres-cerros", "penia-alta")
-REPRESENTATIVES: dict[str, tuple[tuple[str, str, PersonRole], ...]] = {
-    "tres-cerros": (
-        ("Lucía Montes Ferrer", "lucia.montes@trescerros.example", "general_manager"),
-        ("Raúl Cisneros Ortega", "raul.cisneros@trescerros.example", "quality"),
-        ("Inés Garza Leal", "ines.garza@trescerros.example", "human_resources"),
-    ),
-    "penia-alta": (("Tomás Elizondo Vega", "tomas.elizondo@penaalta.example", "sales"),
-                   ("Sofía Arreola Mata", "sofia.arreola@penaalta.example", "purchasing")),
-    "tres-puentes": (("Octavio Lara Benítez", "octavio.lara@trespuentes.example", "general_manager"),),
-    "nazas": (("Berenice Luna Zapata", "berenice.luna@arnesesnazas.example", "sales"),),
-    "canada": (("Jimena Robles Cantú", "jimena.robles@canadagrande.example", "purchasing"),),
-    "ut-semidesierto": (("Hugo Villaseñor Peña", "hugo.villasenor@utsemidesierto.example", "other"),),
-    "ocotillo": (("Iván Fuentes Prado", "ivan.fuentes@ocotillo.example", "plant"),),
-    "nazas-otra": (("Berenice Luna Zapata", "berenice.luna@arnesesnazas.example", "sales"),),
-    "valle-alto": (("Marcela Ochoa Reyes", "marcela.ochoa@vallealto.example", "legal_representative"),),
-}  # fmt: skip
 PEOPLE = (
     DemoPerson("coordinator", "Mariana Ibarra Quiroz", "mariana.ibarra@red.example", "coordinator"),
     DemoPerson("assistant", "Emilio Sosa Rangel", "emilio.sosa@red.example", "assistant"),
@@ -150,6 +146,24 @@ PEOPLE = (
     DemoPerson("agency", "Carolina Meza Duarte", "carolina.meza@agencia.example", "partner"),
     DemoPerson("operator", "Ernesto Ayala Ríos", "ernesto.ayala@red.example", "operator"),
     DemoPerson("developer", "Noemí Salgado Prieto", "noemi.salgado@red.example", "developer"),
+)  # fmt: skip
+REPRESENTATIVES = (
+    DemoRepresentative("Lucía Montes Ferrer", "lucia.montes@trescerros.example", "general_manager", ("tres-cerros",),
+                       "+52 81 5550 1201", ("directory", "events", "announcements")),
+    DemoRepresentative("Raúl Cepeda Nava", "raul.cepeda@trescerros.example", "quality", ("tres-cerros",), None,
+                       ("events",)),
+    DemoRepresentative("Inés Olmedo Vargas", "ines.olmedo@trescerros.example", "human_resources", ("tres-cerros",)),
+    DemoRepresentative("Octavio Lara Benítez", "octavio.lara@trespuentes.example", "sales", ("tres-puentes",),
+                       "+52 472 555 0144", ("directory",)),
+    DemoRepresentative("Jimena Robles Cantú", "jimena.robles@canadagrande.example", "purchasing", ("canada",), None,
+                       ("events", "announcements")),
+    DemoRepresentative("Arturo Belmonte Ruiz", "arturo.belmonte@canadagrande.example", "plant", ("canada",)),
+    DemoRepresentative("Sofía Arrieta Luna", "sofia.arrieta@despacho.example", "legal_representative",
+                       ("penia-alta", "nazas", "nazas-otra"), "+52 81 5550 0399"),
+    DemoRepresentative("Marcela Ochoa Reyes", "marcela.ochoa@vallealto.example", "legal_representative",
+                       ("valle-alto",)),
+    DemoRepresentative("Hugo Villaseñor Peña", "hugo.villasenor@utsemidesierto.example", "main_contact",
+                       ("ut-semidesierto",), None, ("directory", "events")),
 )  # fmt: skip
 
 
@@ -172,10 +186,10 @@ async def make(service: Service) -> int:
     async with service.unit(actor="demo", cause="demo") as unit:
         companies[APPLICANT.key] = await _applicant(unit, ids[APPLICANT.cluster], companies)
         made += 1
-    for key, several in REPRESENTATIVES.items():
+    for one in REPRESENTATIVES:
         async with service.unit(actor="demo", cause="demo") as unit:
-            for name, mail, role in several:
-                await people.add_representative(unit, companies[key], name=name, mail=mail, role=role)
+            await _representative(unit, one, companies)
+            made += 1
     for person in PEOPLE:
         async with service.unit(actor="demo", cause="demo") as unit:
             await accounts.invite(
@@ -229,6 +243,15 @@ async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
     if company.does is not None:
         await _describe(unit, id_, company.does, company.city, state)
     return id_
+
+
+async def _representative(unit: Unit, one: DemoRepresentative, companies: Mapping[str, UUID]) -> None:
+    for company in one.companies:
+        person = await people.add_representative(
+            unit, companies[company], name=one.name, mail=one.mail, role=one.role, phone=one.phone
+        )
+    for purpose in one.agreed:
+        await people.record_consent(unit, person.id, purpose=purpose, given=True, note="Lo dijo al inscribirse")
 
 
 async def _describe(unit: Unit, organization_id: UUID, does: DemoProfile, city: str, state: str) -> None:

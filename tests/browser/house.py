@@ -68,6 +68,18 @@ class House:
             time.sleep(0.05)
         raise AssertionError(f"no mail with a link came for {address}")
 
+    def mailed_to(self, address: str, words: str, *, seconds: float = 15) -> str:
+        """The mail to this address that holds these words, as it came."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for file in self.mail.glob("*.eml"):
+                text = _plain(file)
+                if text.startswith(address) or address in text.splitlines()[0]:
+                    if words in text:
+                        return f"{file.read_bytes().decode('utf-8', 'replace')}"
+            time.sleep(0.05)
+        raise AssertionError(f"no mail with these words came for {address}")
+
     async def poison(self, **value: Any) -> str:
         """Publishes a state of a cluster that says only this, which its listeners set aside. Returns its key."""
         key = str(uuid_utils.uuid7())

@@ -1,7 +1,9 @@
 """What people do, in a real browser: come in, search, be refused, meet in a record, mend a message."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -190,8 +192,8 @@ async def test_a_supplier_writes_to_a_company_and_its_representatives_get_the_ma
     await lucia.page.get_by_label("Qué necesitas").fill("Buscamos troquelado de soportes en acero, 40,000 al mes.")
     await lucia.page.get_by_role("button", name="Enviar").click()
     await lucia.page.wait_for_selector(".toast:has-text('La respuesta llega a tu correo')")
-    assert "@penaalta" not in await lucia.page.content()
-    mail = await asyncio.to_thread(stack.mailed_to, "sofia.arreola@penaalta.example", "40,000 al mes")
+    assert "despacho.example" not in await lucia.page.content()
+    mail = await asyncio.to_thread(stack.mailed_to, "sofia.arrieta@despacho.example", "40,000 al mes")
     assert "Reply-To: lucia.montes@trescerros.example" in mail
 
 
@@ -221,7 +223,9 @@ async def test_a_director_imports_a_sheet_mends_what_was_refused_and_undoes_it(
     rebeca = await visitor(REBECA)
     page = rebeca.page
     sheet = tmp_path / "padrón.csv"
-    sheet.write_text("Compañero;RFC;Pueblo\nMoldes del Ocaso;;Apodaca\nForjas del Alba;XAXX010101000;Apodaca\n", "utf-8")
+    sheet.write_text(
+        "Compañero;RFC;Pueblo\nMoldes del Ocaso;;Apodaca\nForjas del Alba;XAXX010101000;Apodaca\n", "utf-8"
+    )
     await rebeca.open("/import")
     await page.set_input_files("#field-file", sheet)
     await page.get_by_role("button", name="Subir").click()

@@ -90,3 +90,41 @@ async def test_everything_belongs_to_the_owner(owner: "asyncpg.Connection[asyncp
         OWNER,
     )
     assert [tuple(row) for row in strangers] == []
+
+
+async def test_who_was_kept_once_for_each_organisation_becomes_one_who_speaks_for_both(
+    postgres: Cluster, run: Run
+) -> None:
+    name = f"cumulo_people_{run.name}"
+    files = migrations_of("membership")
+    before = [file for file in files if file.name < "membership/0020" or not file.name.startswith("membership/")]
+    async with postgres.connection(database="postgres") as admin:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.execute(f'CREATE DATABASE "{name}"')
+    try:
+        async with postgres.connection(database=name) as admin:
+            await prepare_database(admin)
+        async with postgres.connection(role=OWNER, database=name) as owner:
+            await migrate_service(owner, "membership", migrations=before)
+            await owner.execute("SET search_path = membership, extensions")
+            await owner.execute(
+                "INSERT INTO organization (id, slug, legal_name, trade_name, normalised_name, sort_key, type, country,"
+                " version) SELECT uuid(md5(n)), n, n, n, n, n, 'company', 'MX', 1 FROM unnest('{uno,dos}'::text[]) n"
+            )
+            await owner.execute(
+                "INSERT INTO person SELECT uuidv7(), uuid(md5(o)), m, m, m, 'es', 3"
+                " FROM (VALUES ('uno', 'ana@x.example'), ('dos', 'ana@x.example'), ('uno', 'eva@x.example')) r (o, m)"
+            )
+            await migrate_service(owner, "membership", migrations=files)
+            rows = await owner.fetch(
+                "SELECT p.mail, p.version, o.slug, r.main"
+                " FROM person p JOIN person_organization r ON r.person_id = p.id"
+                " JOIN organization o ON o.id = r.organization_id ORDER BY 1, 3"
+            )
+            people = await owner.fetchval("SELECT count(*) FROM person")
+    finally:
+        await database.drop(postgres, name)
+    assert [(row["mail"][:3], row["version"], row["slug"], row["main"]) for row in rows] == [
+        ("ana", 4, "dos", True), ("ana", 4, "uno", True), ("eva", 4, "uno", False),
+    ]  # fmt: skip
+    assert people == 2

@@ -24,6 +24,7 @@ from shared.http.edge import unit_of
 from shared.http.inputs import Day, Line, Mail, OptionalLine
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
+from shared.postgres.values import day_in
 
 router = APIRouter(prefix="/membership", tags=["people"], route_class=Route)
 
@@ -325,9 +326,10 @@ async def erase(
             operation_id="read_representatives_cap")  # fmt: skip
 async def cap(service: Serving, _caller: Annotated[Allowed, Depends(_capping)], cluster_id: UUID) -> CapView:
     async with service.database.connection() as connection:
-        if not await clusters.load(connection, [cluster_id]):
+        found = await clusters.load(connection, [cluster_id])
+        if not found:
             raise NoSuchCluster("there is no cluster {id}", id=cluster_id, field="cluster_id")
-        on = service.clock().date()
+        on = day_in(found[0].zone, service.clock())
         most = await store.cap(connection, cluster_id, on)
     return CapView(cluster_id=cluster_id, most=MOST if most is None else most, on=on)
 

@@ -83,7 +83,7 @@ class ConsentGiven(BaseModel):
 
 async def add_representative(
     unit: Unit, organization_id: UUID, *, name: str, mail: str, role: PersonRole = "other",
-    language: domain.Language = "es", phone: str | None = None, main: bool = False, since: date | None = None,
+    language: Language = "es", phone: str | None = None, main: bool = False, since: date | None = None,
     note: str | None = None,
 ) -> Person:  # fmt: skip
     """Somebody speaks for an organisation; who is known by this mail stays as they are called and speaks for both.
@@ -146,7 +146,7 @@ async def end_representation(
     return await _save(unit, before, after, note, organization_id)
 
 
-async def record_consent(unit: Unit, person_id: UUID, *, purpose: domain.Purpose, given: bool, note: str) -> Consent:
+async def record_consent(unit: Unit, person_id: UUID, *, purpose: Purpose, given: bool, note: str) -> Consent:
     """Somebody agreed or withdrew; `note` says how or why. Raises `NoSuchPerson`."""
     await _locked(unit, person_id, None)
     line = Consent(uuid_utils.uuid7(), purpose, given, unit.now, note, unit.actor)

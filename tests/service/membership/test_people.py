@@ -90,8 +90,8 @@ async def test_one_mail_is_one_person_whoever_they_speak_for_and_each_side_sees_
     assert "8123" not in payload
     # what concerns both is for who reaches both
     for method, path in (("PATCH", ""), ("DELETE", "?reason=lo+pide"), ("GET", "/export")):
-        sent: dict[str, Any] = {"json": {"mail": "taken@over.example"}} if method == "PATCH" else {}
-        assert (await scene.ask(method, f"/people/{ana['id']}{path}", **sent)).status_code == 403, path
+        body = {"mail": "taken@over.example"} if method == "PATCH" else None
+        assert (await scene.ask(method, f"/people/{ana['id']}{path}", json=body)).status_code == 403, path
     ended = await scene.ask("POST", f"/organizations/{scene.ids['ours']}/people/{ana['id']}/end",
                             json={"note": "se fue", "effective": "2026-03-01"})  # fmt: skip
     assert (ended.status_code, ended.json()["represents"]) == (200, [])

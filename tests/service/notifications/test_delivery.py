@@ -4,7 +4,7 @@ import asyncio
 import email
 import email.policy
 import itertools
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.notifications.messages import commands
 from services.notifications.messages.jobs import send_due
-from shared.contracts.membership import ContactRequested, ContactState, PersonState
+from shared.contracts.membership import ContactRequested, ContactState, PersonState, Represented
 from shared.messaging.cloudevents import Received
 from shared.postgres.pool import Database
 from tests.service.bus.records import item
@@ -36,6 +36,25 @@ async def test_one_mail_goes_to_each_representative_and_never_again(
     assert len(handler.to(scene.mail)) == 1
     assert len(handler.to("beto@firma.example")) == 1
     assert handler.to(scene.mail)[0]["Subject"] == "Tres Puentes ya es parte de Costa y Agave"
+
+
+async def test_who_speaks_for_two_hears_of_both_and_of_none_that_they_left(
+    sender: SenderFor, sink: tuple[Sink, int], databases: dict[str, Database]
+) -> None:
+    handler, port = sink
+    here, there, left = scenes = [Scene() for _ in range(3)]
+    speaks = PersonState(
+        person_id=here.person, organization_id=here.organization, name="Ana Sol", mail=here.mail, language="es",
+        represents=[Represented(organization_id=one.organization, role="sales", main=False, since=date(2026, 1, 1))
+                    for one in (here, there)],
+    )  # fmt: skip
+    before = speaks.model_copy(update={"organization_id": left.organization, "represents": None})
+    async with sender(mail_port=port) as service:
+        await take(databases["notifications"], [item(before, here.person, 1), item(speaks, here.person, 2)])
+        for one in scenes:
+            await take(databases["notifications"], [one.cluster_state(), one.organization_state(), one.activation()])
+        await send_all(service)
+    assert len(handler.to(here.mail)) == 2
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
