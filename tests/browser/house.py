@@ -74,9 +74,8 @@ class House:
         while time.monotonic() < deadline:
             for file in self.mail.glob("*.eml"):
                 text = _plain(file)
-                if text.startswith(address) or address in text.splitlines()[0]:
-                    if words in text:
-                        return f"{file.read_bytes().decode('utf-8', 'replace')}"
+                if address in text.splitlines()[0] and words in text:
+                    return file.read_bytes().decode("utf-8", "replace")
             time.sleep(0.05)
         raise AssertionError(f"no mail with these words came for {address}")
 

@@ -21,7 +21,7 @@ from services.membership.imports.domain.columns import (
     NoHeaderRow,
     columns_at,
     columns_of,
-    guessed_header,
+    guessed,
     header_key,
 )
 from services.membership.imports.domain.planning import Plan
@@ -80,7 +80,7 @@ async def receive_upload(
         found = columns_of(head, known)
         row, places = found.row, found.places
     except NoHeaderRow:  # somebody says which is which
-        row, places = guessed_header(head, known), {}
+        row, places = guessed(head, known)
     upload = Upload(
         uuid_utils.uuid7(), cluster_id, name, rows, "columns", row, dict(places), True, None, {}, unit.actor, unit.now,
         unit.now, 1,

@@ -151,13 +151,14 @@ def columns_of(rows: Iterable[tuple[int, Sequence[str]]], remembered: Remembered
     return best
 
 
-def guessed_header(rows: Sequence[tuple[int, Sequence[str]]], remembered: Remembered = NOTHING) -> int:
-    """The row that most likely holds the headers where none names the member: the one with most known ones."""
-    best = max(rows[:SEARCHED_ROWS], default=(1, ()), key=lambda row: (
-        len({field_of(cell, remembered) for cell in row[1]} - {None}),
-        sum(1 for cell in row[1] if cell.strip()) > 1, -row[0],
-    ))  # fmt: skip
-    return best[0]
+def guessed(rows: Sequence[tuple[int, Sequence[str]]], remembered: Remembered = NOTHING) -> tuple[int, dict[str, int]]:
+    """Where no row names the member: the one that names most other fields, and which; somebody says the rest."""
+    found = [(_columns(number, cells, remembered), sum(1 for cell in cells if cell.strip()))
+             for number, cells in rows[:SEARCHED_ROWS]]  # fmt: skip
+    if not found:
+        return 1, {}
+    best, _ = max(found, key=lambda one: (len(one[0].places), one[1] > 1, -one[0].row))
+    return best.row, best.places
 
 
 def columns_at(number: int, cells: Sequence[str], places: Mapping[str, int]) -> Columns:
