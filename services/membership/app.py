@@ -32,7 +32,12 @@ from services.membership.people.domain import PERSONAL as PERSONAL_OF_PEOPLE
 from services.membership.policy import POLICY
 from services.membership.profiles import api as profiles
 from services.membership.profiles import pages as profile_pages
+from services.membership.prospects import api as prospects
+from services.membership.prospects import pages as prospect_pages
+from services.membership.prospects.domain import PERSONAL as PERSONAL_OF_PROSPECTS
 from services.membership.search import pages as search
+from services.membership.segments import api as segments
+from services.membership.segments import pages as segment_pages
 from services.membership.states import STATES
 from services.membership.uploads import jobs as upload_jobs
 from services.membership.uploads.domain import PERSONAL as PERSONAL_OF_UPLOADS
@@ -67,6 +72,10 @@ DEFINITION = Definition(
         directory.router,
         directory_pages.router,
         membership_pages.router,
+        prospects.router,
+        prospect_pages.router,
+        segments.router,
+        segment_pages.router,
         history.router,
         history_pages.router,
         search.router,
@@ -82,6 +91,7 @@ DEFINITION = Definition(
         *PERSONAL_OF_UPLOADS,
         *PERSONAL_OF_APPLICATIONS,
         *PERSONAL_OF_CONTACTS,
+        *PERSONAL_OF_PROSPECTS,
     ),
     jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS),
     uploads=("/import", "/applications", "/membership/applications"),

@@ -19,7 +19,16 @@ from services.membership.organizations import commands as organizations
 from services.membership.people import commands as people
 from services.membership.people.domain import Purpose
 from services.membership.profiles import commands as profiles
-from shared.contracts.membership import Category, ChainPosition, OrganizationType, PersonRole, Role, Size
+from services.membership.prospects import commands as prospects
+from shared.contracts.membership import (
+    Category,
+    ChainPosition,
+    OrganizationType,
+    PersonRole,
+    ProspectSource,
+    Role,
+    Size,
+)
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
 from shared.runtime.service import Service
@@ -130,6 +139,10 @@ COMPANIES = (
 APPLICANT = DemoCompany("valle-alto", "Estampados Valle Alto, S.A. de C.V.", "Estampados Valle Alto", "company",
                         ("tier3",), "regiomontano-norte", "associate", "Guadalupe")  # fmt: skip
 ASKED = Requirements(USUAL[:1], vouchers=2, resolution=True)
+PROSPECTS: tuple[tuple[str, ProspectSource, str], ...] = (
+    ("Fundición Piedra Lisa", "event", "Enviar la carta de beneficios"),
+    ("Rodamientos Loma Verde", "member", "Visita a la planta con Peña Alta"),
+)
 VOUCHING = ("tres-cerros", "penia-alta")
 PEOPLE = (
     DemoPerson("coordinator", "Mariana Ibarra Quiroz", "mariana.ibarra@red.example", "coordinator"),
@@ -220,6 +233,10 @@ async def _applicant(unit: Unit, cluster: UUID, companies: Mapping[str, UUID]) -
     membership = await memberships.apply_for_membership(unit, organization_id=id_, cluster_id=cluster)
     for key in VOUCHING:
         await applications.vouch(unit, membership.id, companies[key])
+    today = day_in("America/Mexico_City", unit.now)
+    for n, (name, source, step) in enumerate(PROSPECTS):
+        values = {"name": name, "source": source, "next_step": step, "due": today + timedelta(days=5 * n - 3)}
+        await prospects.note_prospect(unit, cluster, values)
     return id_
 
 

@@ -17,6 +17,7 @@ POLICY: Policy = {
     "organizations.private": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "representative", "service"),
     # both names of a pair and their tax numbers: for who keeps the register
     # the assistant prepares an import; what goes into the register is the coordinator's or the cluster's own decision
+    "segments.keep": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "uploads.prepare": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "uploads.apply": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     # whoever sees the directory may ask in it; what a partner wants is asked of the network
@@ -36,6 +37,7 @@ POLICY: Policy = {
     "applications.check": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "applications.vouch": everywhere("coordinator", "assistant")
     | within("cluster_director", "cluster_staff", "representative"),
+    "prospects.keep": everywhere("coordinator", "assistant") | within("cluster_director", "cluster_staff"),
     "requirements.manage": everywhere("coordinator") | within("cluster_director"),
     "memberships.approve": everywhere("coordinator") | within("cluster_director", "cluster_president"),
     "memberships.refuse": everywhere("coordinator") | within("cluster_director", "cluster_president"),

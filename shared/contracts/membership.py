@@ -388,6 +388,36 @@ class StandingState(State):
     until: date | None
 
 
+# --- companies that may join ----------------------------------------------------------------------
+
+ProspectSource = Literal["member", "event", "agency", "own_search", "asked_us", "other"]
+"""How a cluster came to know of a company."""
+
+
+class _ProspectFact(Fact):
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "prospect"
+
+    prospect_id: UUID
+    cluster_id: UUID
+
+
+class ProspectNoted(_ProspectFact):
+    """A company may join; who it is stays with the cluster until it applies."""
+
+    source: ProspectSource
+
+
+class ProspectApplied(_ProspectFact):
+    """It applies, as this organisation."""
+
+    organization_id: UUID
+
+
+class ProspectLost(_ProspectFact):
+    """It does not join."""
+
+
 # --- the file of an application ------------------------------------------------------------------
 
 

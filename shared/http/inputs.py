@@ -5,12 +5,12 @@ Used in request models, query parameters and import rows, so that bad input is n
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 
 from babel import Locale
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 
 class Unfit(ValueError):
@@ -22,6 +22,10 @@ class Unfit(ValueError):
         super().__init__(template.format(**values) if values else template)
 
 
+TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that make a text read otherwise than it is (Unicode UTS 39); nothing that is written here needs one."""
+
+
 def _storable(text: str) -> str:
     for char in text:
         if char == "\x00":
@@ -30,6 +34,8 @@ def _storable(text: str) -> str:
             raise Unfit("has half of a surrogate pair")
         if unicodedata.category(char) == "Cc" and char not in "\n\t":
             raise Unfit("has a control character")
+        if char in TURNING:
+            raise Unfit("has a mark that turns text around")
     return text
 
 
@@ -77,18 +83,30 @@ Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=17, decimal_pl
 """A finite amount of money; its currency stands beside it."""
 
 
+def _without_time(value: object) -> object:
+    # pydantic takes an instant at midnight for a day, in whatever zone it is
+    if isinstance(value, datetime) or (isinstance(value, str) and not _DAY.fullmatch(value.strip())):
+        raise Unfit("is not a day such as 2026-03-31")
+    return value.strip() if isinstance(value, str) else value
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def _sensible(day: date) -> date:
     if not date(1900, 1, 1) <= day <= date(2199, 12, 31):
         raise Unfit("is not between 1900 and 2199")
     return day
 
 
-Day = Annotated[date, AfterValidator(_sensible)]
+Day = Annotated[date, BeforeValidator(_without_time), AfterValidator(_sensible)]
 """A calendar day between 1900 and 2199."""
 
 
 def _existing(code: str) -> str:
     # CLDR lists groups of countries and private codes beside them
+    if not _COUNTRY.fullmatch(code):
+        raise Unfit("is not two capital letters such as MX")
     if code not in _TERRITORIES:
         raise Unfit("{code} is no country of ISO 3166-1", code=code)
     return code
@@ -97,5 +115,6 @@ def _existing(code: str) -> str:
 _TERRITORIES = frozenset(
     code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()
 ) - {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}  # fmt: skip
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_existing)]
+_COUNTRY = re.compile(r"[A-Z]{2}")
+Country = Annotated[str, AfterValidator(_existing), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 """ISO 3166-1 alpha-2."""

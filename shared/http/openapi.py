@@ -36,6 +36,8 @@ _TAGS: Mapping[str, str] = {
     "duplicates": "Organisations that are likely the same.",
     "applications": "What a cluster asks for with an application, and what has come.",
     "contacts": "Writing to a company whose address stays hidden.",
+    "segments": "Filters of the register under a name.",
+    "prospects": "Companies that may join, before they apply.",
     "merges": "Two organisations that are one go on as one.",
     "profiles": "What an organisation can do: processes, products, certificates, plants; and the lists of their codes.",
     "people": "Who speaks for an organisation, as what; what they agreed to; what is held of them, and its erasure.",

@@ -22,7 +22,8 @@ def places(house: House) -> list[Place]:
     company = house.organization("Inyectora Tres Cerros")
     here = f"/organizations/{company['slug']}"
     pair = house.ask("/membership/duplicates")[0]
-    asking = next(one for one in house.ask("/membership/memberships?standing=applied")["items"])
+    applicant = house.organization("Estampados Valle Alto")
+    asking = house.ask(f"/membership/memberships?organization_id={applicant['id']}")["items"][0]
     people = house.ask("/membership/accounts?limit=100")["items"]
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
     speaks = house.ask(f"/membership/organizations/{company['id']}/people")
@@ -37,6 +38,9 @@ def places(house: House) -> list[Place]:
         Place("register-duplicates", "/register/duplicates", MARIANA),
         Place("merge", f"/register/merge?one={pair['one']['id']}&other={pair['other']['id']}", MARIANA),
         Place("import", "/import", REBECA),
+        Place("prospects", "/prospects", REBECA),
+        Place("prospect-new", "/prospects/new", REBECA),
+        Place("segments", "/register/segments?position=tier2", MARIANA),
         Place("application", f"/applications/{asking['id']}", REBECA),
         Place("requirements", "/clusters/regiomontano-norte/requirements", REBECA),
         Place("write", "/directory/troquelados-pena-alta/write", LUCIA),

@@ -5,6 +5,7 @@ Never opens, commits or reads a clock.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from services.membership.profiles import domain as profile_rules
 from services.membership.profiles import store as profiles
 from services.membership.profiles.domain import NotABranch
 from services.membership.recording import Logged, log_changes, records
-from shared.contracts.membership import OrganizationState, ProfileState, StandingState
+from shared.contracts.membership import MembershipTransferred, OrganizationState, ProfileState, StandingState
 from shared.messaging.outbox import Erased, Record, record
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
@@ -114,20 +115,25 @@ async def _memberships(unit: Unit, stays: Organization, goes: Organization) -> R
     out: Records = []
     for one in (m for m in found if m.organization_id == goes.id):
         on = day_in(zones[one.cluster_id], unit.now)
+        # what was merged into it before goes along: its days are those of the organisation that stays
+        for id_, category, version in await store.following(unit.connection, one.id):
+            fact = MembershipTransferred(membership_id=id_, organization_id=stays.id, cluster_id=one.cluster_id,
+                                         category=category, former_id=goes.id)  # fmt: skip
+            out.append(Record(str(id_), version, fact, on))
         if (present := own.get(one.cluster_id)) is None:
             after, facts = membership_rules.transferred(one, stays.id, on)
             await store.transfer(unit.connection, after)
             out += records(after.id, after.version, facts, after.published())
         else:
-            out += await _absorbed(unit, present, one, membership_rules.absorbed(present, one, on))
+            out += await _absorbed(unit, present, one, membership_rules.absorbed(present, one, on), on)
     return out
 
 
 async def _absorbed(
-    unit: Unit, stays: Membership, goes: Membership, decision: tuple[Membership, list[Any], list[Any]]
+    unit: Unit, stays: Membership, goes: Membership, decision: tuple[Membership, list[Any], list[Any]], on: date
 ) -> Records:
     after, facts, [last] = decision
-    await store.keep_membership(unit.connection, goes, stays.id)
+    await store.keep_membership(unit.connection, goes, stays.id, on)
     await memberships.delete(unit.connection, [goes.id])
     out: Records = [
         Record(str(goes.id), goes.version + 1, last.fact, last.effective),

@@ -1,11 +1,13 @@
 """What is kept of what was merged, and the pairs that are two. Functions take a connection."""
 
+from datetime import date
 from uuid import UUID
 
 import orjson
 
 from services.membership.memberships.domain import Membership
 from services.membership.organizations.domain import Organization
+from shared.contracts.membership import Category
 from shared.postgres.pool import Connection, Unit
 
 KEEP_ORGANIZATION = """
@@ -14,9 +16,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 MOVE_ON = "UPDATE merged_organization SET into_id = $2 WHERE into_id = $1"
 KEEP_MEMBERSHIP = """
-INSERT INTO merged_membership (id, into_id, organization_id, bands) VALUES ($1, $2, $3, $4::text::jsonb)
+INSERT INTO merged_membership (id, into_id, organization_id, category, bands, version)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6)
 """
 MOVE_MEMBERSHIPS_ON = "UPDATE merged_membership SET into_id = $2 WHERE into_id = $1"
+FOLLOWING = """
+UPDATE merged_membership SET version = version + 1 WHERE into_id = $1 RETURNING id, category, version
+"""
 MEMBERSHIPS_OF = "SELECT id FROM membership WHERE organization_id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 TRANSFER = "UPDATE membership SET organization_id = $2, version = $3 WHERE id = $1"
 MOVE_VOUCHERS = """
@@ -45,13 +51,19 @@ async def keep_organization(unit: Unit, goes: Organization, into_id: UUID) -> No
     )  # fmt: skip
 
 
-async def keep_membership(connection: Connection, goes: Membership, into_id: UUID) -> None:
-    """Keeps the days of a membership that goes on as another one."""
-    bands = [[b.category, b.since.isoformat(), b.until and b.until.isoformat()] for b in goes.bands]
+async def keep_membership(connection: Connection, goes: Membership, into_id: UUID, on: date) -> None:
+    """Keeps the days of a membership before it went on as another one, on the day `on`."""
+    bands = [[b.category, b.since.isoformat(), min(b.until or on, on).isoformat()] for b in goes.bands if b.since < on]
     await connection.execute(MOVE_MEMBERSHIPS_ON, goes.id, into_id)
     await connection.execute(
-        KEEP_MEMBERSHIP, goes.id, into_id, goes.organization_id, orjson.dumps(bands).decode()
+        KEEP_MEMBERSHIP, goes.id, into_id, goes.organization_id, goes.category, orjson.dumps(bands).decode(),
+        goes.version + 1,
     )  # fmt: skip
+
+
+async def following(connection: Connection, membership_id: UUID) -> list[tuple[UUID, Category, int]]:
+    """What was merged into a membership before, at the next version: id, category, version."""
+    return [(row["id"], row["category"], row["version"]) for row in await connection.fetch(FOLLOWING, membership_id)]
 
 
 async def transfer(connection: Connection, membership: Membership) -> None:

@@ -18,8 +18,10 @@ CREATE INDEX merged_organization_by_successor ON merged_organization (into_id);
 CREATE TABLE merged_membership (
     id              uuid PRIMARY KEY,
     into_id         uuid NOT NULL REFERENCES membership,
-    organization_id uuid NOT NULL,
-    bands           jsonb NOT NULL
+    organization_id uuid NOT NULL, -- whose it was
+    category        text NOT NULL,
+    bands           jsonb NOT NULL,
+    version         bigint NOT NULL CHECK (version > 0)
 );
 CREATE INDEX merged_membership_by_successor ON merged_membership (into_id);
 

@@ -85,6 +85,33 @@ SORTS = frozenset(_KEYS)
 COUNT = "SELECT count(*)" + _FROM
 
 
+_MEMBERSHIPS = f"""
+FROM (SELECT o.id {_FROM}) s
+JOIN membership x ON x.organization_id = s.id JOIN cluster c ON c.id = x.cluster_id WHERE {_SEEN}
+"""
+_STANDING = "CASE WHEN $16::text IS NULL THEN x.standing IN ('active', 'grace') ELSE x.standing = $16 END"
+FACETS = {
+    "type": f"SELECT o.type AS value, count(*) AS count {_FROM} GROUP BY 1",
+    "position": (
+        f"SELECT v.value, count(*) AS count FROM (SELECT p.positions {_FROM}) s, unnest(s.positions) AS v (value)"
+        " GROUP BY 1"
+    ),
+    "cluster": (
+        f"SELECT c.slug AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
+        f" AND ($15::text IS NULL OR x.category = $15) AND {_STANDING} GROUP BY 1"
+    ),
+    "category": (
+        f"SELECT x.category AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
+        f" AND ($15::text IS NULL OR c.slug = $15) AND {_STANDING} GROUP BY 1"
+    ),
+    "standing": (
+        f"SELECT x.standing AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
+        " AND ($15::text IS NULL OR c.slug = $15) AND ($16::text IS NULL OR x.category = $16) GROUP BY 1"
+    ),
+}
+"""How many organisations each value of a filter would leave, with all other filters as they are."""
+
+
 def _ordered(key: str, *, falling: bool) -> str:
     way = "DESC" if falling else "ASC"
     return f"""
@@ -129,6 +156,21 @@ async def register(
 async def count(connection: Connection, wanted: Wanted, today: date, *, reader: Allowed, memberships: Allowed) -> int:
     """How many rows the register has with these filters."""
     return int(await connection.fetchval(COUNT, *_given(wanted, today, reader, memberships)))
+
+
+async def facets(
+    connection: Connection, wanted: Wanted, today: date, *, reader: Allowed, memberships: Allowed
+) -> dict[str, dict[str, int]]:
+    """For each filter, how many rows each of its values would leave, the other filters as they are."""
+    found: dict[str, dict[str, int]] = {}
+    beside = {"cluster": (wanted.category, wanted.standing), "category": (wanted.cluster, wanted.standing),
+              "standing": (wanted.cluster, wanted.category)}  # fmt: skip
+    for key, statement in FACETS.items():
+        others = beside.get(key)
+        rest = wanted._replace(**({"cluster": None, "category": None, "standing": None} if others else {key: None}))
+        rows = await connection.fetch(statement, *_given(rest, today, reader, memberships), *(others or ()))
+        found[key] = {row["value"]: row["count"] for row in rows}
+    return found
 
 
 async def clusters(connection: Connection) -> list[Row]:

@@ -76,6 +76,9 @@ _NO_DECISION = "it asks nothing of its representatives"
 RULES: dict[type[Fact], Rule] = {
     membership.MembershipActivated: welcome,
     membership.ContactRequested: contact,
+    membership.ProspectNoted: ConcernsNobody(_STAFF),
+    membership.ProspectApplied: ConcernsNobody(_STAFF),
+    membership.ProspectLost: ConcernsNobody(_STAFF),
     membership.ApplicationDocumentReceived: ConcernsNobody(_STAFF),
     membership.ApplicationDocumentRefused: ConcernsNobody("staff tells them why, the reason stands on their page"),
     membership.MemberVouched: ConcernsNobody(_STAFF),

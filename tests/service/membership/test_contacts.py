@@ -113,8 +113,10 @@ async def test_twenty_a_day_and_no_more(desk: Desk) -> None:
 
 
 async def test_after_a_week_and_with_its_writer_a_text_is_erased_everywhere(desk: Desk) -> None:
-    assert (await desk.write()).status_code == 201
     database = desk.client.service.database  # type: ignore[attr-defined]
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM contact")
+    assert (await desk.write()).status_code == 201
     now = datetime.now(UTC)
     async with database.unit(actor="test", cause="test", now=now) as unit:
         assert await forget_old(unit, now - timedelta(days=7), 100) == 0

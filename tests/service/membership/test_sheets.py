@@ -248,7 +248,9 @@ async def _check_values(database: Database, cluster: str, content: bytes, expect
             assert row is not None and {name: row[name] for name in wanted} == wanted
         await connection.execute("DELETE FROM membership_band WHERE membership_id IN (SELECT id FROM membership"
                                  " WHERE organization_id = ANY ($1::uuid[]))", ids)  # fmt: skip
-        for table in ("membership", "person", "organization_position"):
+        await connection.execute("DELETE FROM person WHERE id IN (SELECT person_id FROM person_organization"
+                                 " WHERE organization_id = ANY ($1::uuid[]))", ids)  # fmt: skip
+        for table in ("membership", "organization_position"):
             await connection.execute(f"DELETE FROM {table} WHERE organization_id = ANY ($1::uuid[])", ids)
         await connection.execute("DELETE FROM organization WHERE id = ANY ($1::uuid[])", ids)
 

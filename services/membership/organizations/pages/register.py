@@ -96,7 +96,7 @@ Asking = Annotated[Asked, Depends(_asked)]
 @router.get("/register", response_class=HTMLResponse)
 async def register(
     request: Request, service: Serving, reader: Reader, memberships: Memberships, keeps: Keeps,
-    importing: Imports, asked: Asking,    after: Cursor = None, before: Cursor = None,
+    importing: Imports, asked: Asking, after: Cursor = None, before: Cursor = None,
 ) -> Response:  # fmt: skip
     today = day_in(service.settings.network_zone, service.clock())
     back = before is not None and after is None
@@ -112,7 +112,8 @@ async def register(
         rows = rows[:PAGE_ROWS][::-1] if back else rows[:PAGE_ROWS]
         total = await views.count(connection, asked.wanted, today, reader=reader, memberships=memberships)
         clusters = {row["slug"]: row["name"] for row in await views.clusters(connection)}
-        filters = _filters(clusters, speak)
+        counts = await views.facets(connection, asked.wanted, today, reader=reader, memberships=memberships)
+        filters = _filters(clusters, speak, counts)
         without = [] if total else await _without(connection, service, asked.wanted, reader, memberships, filters)
     listing = Listing(
         COLUMNS, [_shown(row, speak) for row in rows], filters,
@@ -167,18 +168,18 @@ async def _exported(
             )  # fmt: skip
 
 
-def _filters(clusters: dict[str, str], speak: Language) -> tuple[Filter, ...]:
-    def choices(words: dict[Any, str]) -> list[Choice]:
-        return [Choice(code, speak(text)) for code, text in words.items()]
+def _filters(clusters: dict[str, str], speak: Language, counts: dict[str, dict[str, int]]) -> tuple[Filter, ...]:
+    def choices(key: str, words: dict[Any, str]) -> list[Choice]:
+        return [Choice(code, speak(text), counts[key].get(code, 0)) for code, text in words.items()]
 
+    standings = {code: words for code, (words, _) in STANDINGS.items()}
+    named = [Choice(slug, name, counts["cluster"].get(slug, 0)) for slug, name in clusters.items()]
     return (
-        Filter("cluster", mark("Cluster"), [Choice(slug, name) for slug, name in clusters.items()], one=True),
-        Filter("type", mark("Type"), choices(dict(TYPES)), one=True),
-        Filter("position", mark("Position in the chain"), choices(dict(POSITIONS)), one=True),
-        Filter("category", mark("Category"), choices(dict(CATEGORIES)), one=True),
-        Filter(
-            "standing", mark("Standing"), choices({code: words for code, (words, _) in STANDINGS.items()}), one=True
-        ),
+        Filter("cluster", mark("Cluster"), named, one=True),
+        Filter("type", mark("Type"), choices("type", dict(TYPES)), one=True),
+        Filter("position", mark("Position in the chain"), choices("position", dict(POSITIONS)), one=True),
+        Filter("category", mark("Category"), choices("category", dict(CATEGORIES)), one=True),
+        Filter("standing", mark("Standing"), choices("standing", standings), one=True),
     )
 
 
