@@ -38,6 +38,7 @@ from services.membership.prospects.domain import PERSONAL as PERSONAL_OF_PROSPEC
 from services.membership.search import pages as search
 from services.membership.segments import api as segments
 from services.membership.segments import pages as segment_pages
+from services.membership.segments.domain import PERSONAL as PERSONAL_OF_SEGMENTS
 from services.membership.states import STATES
 from services.membership.uploads import jobs as upload_jobs
 from services.membership.uploads.domain import PERSONAL as PERSONAL_OF_UPLOADS
@@ -92,6 +93,7 @@ DEFINITION = Definition(
         *PERSONAL_OF_APPLICATIONS,
         *PERSONAL_OF_CONTACTS,
         *PERSONAL_OF_PROSPECTS,
+        *PERSONAL_OF_SEGMENTS,
     ),
     jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS),
     uploads=("/import", "/applications", "/membership/applications"),

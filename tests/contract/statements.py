@@ -28,6 +28,7 @@ CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
 EXCUSED: Mapping[str, str] = {
     "services.membership.organizations.views._FROM": "a part; COUNT and the orders of REGISTER are made of it",
     "services.membership.organizations.views._ordered": "makes the orders of REGISTER, which a test of pages runs",
+    "services.membership.organizations.views._belonging": "makes three of FACETS",
     "services.membership.directory.views.FOUND": "a part; COUNTS and ROWS are made of it",
     "services.membership.directory.views._counted": "a part of COUNTS",
     "services.membership.directory.views._ordered": "makes ROWS and ROWS_BEFORE",

@@ -85,28 +85,28 @@ SORTS = frozenset(_KEYS)
 COUNT = "SELECT count(*)" + _FROM
 
 
-_MEMBERSHIPS = f"""
-FROM (SELECT o.id {_FROM}) s
-JOIN membership x ON x.organization_id = s.id JOIN cluster c ON c.id = x.cluster_id WHERE {_SEEN}
-"""
 _STANDING = "CASE WHEN $16::text IS NULL THEN x.standing IN ('active', 'grace') ELSE x.standing = $16 END"
+
+
+def _belonging(value: str, conditions: str) -> str:
+    """How many organisations have a membership of each value, under conditions on that membership."""
+    return f"""
+SELECT {value} AS value, count(DISTINCT s.id) AS count FROM (SELECT o.id {_FROM}) s
+JOIN membership x ON x.organization_id = s.id JOIN cluster c ON c.id = x.cluster_id
+WHERE {_SEEN} AND {conditions} GROUP BY 1
+"""
+
+
 FACETS = {
     "type": f"SELECT o.type AS value, count(*) AS count {_FROM} GROUP BY 1",
     "position": (
         f"SELECT v.value, count(*) AS count FROM (SELECT p.positions {_FROM}) s, unnest(s.positions) AS v (value)"
         " GROUP BY 1"
     ),
-    "cluster": (
-        f"SELECT c.slug AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
-        f" AND ($15::text IS NULL OR x.category = $15) AND {_STANDING} GROUP BY 1"
-    ),
-    "category": (
-        f"SELECT x.category AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
-        f" AND ($15::text IS NULL OR c.slug = $15) AND {_STANDING} GROUP BY 1"
-    ),
-    "standing": (
-        f"SELECT x.standing AS value, count(DISTINCT s.id) AS count {_MEMBERSHIPS}"
-        " AND ($15::text IS NULL OR c.slug = $15) AND ($16::text IS NULL OR x.category = $16) GROUP BY 1"
+    "cluster": _belonging("c.slug", f"($15::text IS NULL OR x.category = $15) AND {_STANDING}"),
+    "category": _belonging("x.category", f"($15::text IS NULL OR c.slug = $15) AND {_STANDING}"),
+    "standing": _belonging(
+        "x.standing", "($15::text IS NULL OR c.slug = $15) AND ($16::text IS NULL OR x.category = $16)"
     ),
 }
 """How many organisations each value of a filter would leave, with all other filters as they are."""

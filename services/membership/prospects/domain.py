@@ -12,7 +12,7 @@ from uuid import UUID
 from services.membership.decisions import Decided
 from shared.contracts.membership import ProspectApplied, ProspectLost, ProspectNoted, ProspectSource
 from shared.refusal import Conflict, NotFound
-from shared.runtime.privacy import NOBODY, Personal
+from shared.runtime.privacy import NOBODY, Personal, by_text
 
 State = Literal["open", "applied", "lost"]
 SOURCES: tuple[ProspectSource, ...] = get_args(ProspectSource)
@@ -24,7 +24,9 @@ PERSONAL = (
         "values",
         "contact_name = NULL, contact_mail = NULL, contact_phone = NULL",
     ),
-)
+    Personal("prospect", ("name", "next_step", "reason"), by_text("concat_ws(' ', name, next_step, reason)"), "values",
+             "name = 'erased', next_step = NULL, reason = CASE WHEN state = 'lost' THEN 'erased' END"),
+)  # fmt: skip
 
 
 class NoSuchProspect(NotFound):

@@ -7,7 +7,12 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from shared.refusal import Conflict, NotFound, Refusal
+from shared.runtime.privacy import Personal, by_text
 
+PERSONAL = (
+    Personal("segment", ("name", "filters"), by_text("concat_ws(' ', name, filters::text)"), "row"),
+)  # fmt: skip
+"""Whoever looked for somebody by name kept it in the filters."""
 FILTERS = ("q", "cluster", "type", "position", "category", "standing")
 """What the register filters by, in the order of its address."""
 
