@@ -183,7 +183,7 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
         app.include_router(router)
     openapi.describe(app)
     # a route that takes a file stops by itself at its limit; here stands only what a form around it adds
-    a_file = (settings.files_max_megabytes * 2 + 1) * 1024 * 1024
+    a_file = (max(settings.files_max_megabytes * 2, settings.import_max_megabytes) + 1) * 1024 * 1024
     app.add_middleware(Guarded, settings=settings, larger=dict.fromkeys(definition.uploads, a_file))
     app.add_middleware(Compressed)
     app.add_middleware(_Observed, application=app)

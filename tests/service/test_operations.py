@@ -34,6 +34,10 @@ class Place:
 
     async def poison(self, **fields: Any) -> dict[str, Any]:
         """Publishes a state of a cluster that says only this, and waits until it is set aside."""
+        return await self.set_aside(await self.published(**fields))
+
+    async def published(self, **fields: Any) -> str:
+        """Publishes a state of a cluster that says only this. Returns its id."""
         id_ = str(uuid_utils.uuid7())
         attributes = {
             "specversion": "1.0", "id": id_, "type": "org.cumulo.membership.ClusterState.v1",
@@ -46,14 +50,18 @@ class Place:
                 self.service.settings.topic_prefix + "membership.cluster.state", orjson.dumps(fields),
                 key=self.cluster.encode(), headers=[("content-type", b"application/json"), *headers],
             )  # fmt: skip
+        return id_
+
+    async def set_aside(self, id_: str) -> dict[str, Any]:
+        """Waits until an event is set aside."""
         for _ in range(1200):
             page = (await self.ask("/operations/parked", params={"limit": 500})).json()
             for found in page["items"]:
                 if found["id"] == id_:
                     return dict(found)
             await asyncio.sleep(0.05)
-        ready = await self.client.get("/ready")
-        raise AssertionError(f"{fields.get('name')} was not set aside: {ready.text}")
+        ready = await self.ask("/ready")
+        raise AssertionError(f"{id_} was not set aside: {ready.text}")
 
     @property
     def whole(self) -> dict[str, Any]:
@@ -122,8 +130,8 @@ async def test_a_poison_message_is_seen_mended_and_applied_and_who_did_it_is_kep
 
 
 async def test_what_waits_behind_is_applied_when_the_first_is_given_up_with_a_reason(place: Place) -> None:
-    first = await place.poison(name="x")
-    second = await place.poison(**{**place.whole, "name": "Clúster del Mar"})
+    ids = [await place.published(name="x"), await place.published(**{**place.whole, "name": "Clúster del Mar"})]
+    first, second = [await place.set_aside(id_) for id_ in ids]
     assert second["reason"] is None
     shown = await place.ask(f"/operations/received?id={first['id']}")
     assert [one["parked"] for one in shown.json()["receipts"]] == [first["number"]]
