@@ -1,13 +1,15 @@
 """Logs: named events with keys, JSON where a program reads them, readable in a terminal.
 
 Every line carries the service and, inside a request or a batch, its trace and cause. Values under a
-secret's name are never written.
+secret's name are never written. A line that cannot be written is lost, never the work that it tells of.
 """
 
+import contextlib
+import io
 import logging
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from opentelemetry import trace
@@ -33,8 +35,26 @@ def _add_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.
     return event
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error as it is at the time of writing.
+
+    A closed terminal, a collector that went away or a full disk raise in `write`; a consumer that logs
+    what it sets aside would take that for a fault of its own and halt.
+    """
+
+    def write(self, line: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line)
+        return len(line)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure(*, format: str = "auto", level: str = "info") -> None:  # noqa: A002 - the setting's own name
     """Sets up structlog and the standard library's loggers once per process, to standard error."""
+    out = cast(TextIO, _StandardError())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_trace,
@@ -50,10 +70,10 @@ def configure(*, format: str = "auto", level: str = "info") -> None:  # noqa: A0
     structlog.configure(
         processors=[*shared, *tail, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail, renderer],
