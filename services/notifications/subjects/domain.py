@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts import membership, reporting
+from shared.contracts import events, membership, reporting
 from shared.contracts.base import Fact
 from shared.messaging.events import Event, EventRefused
 
@@ -107,6 +107,18 @@ RULES: dict[type[Fact], Rule] = {
     membership.ClusterFounded: ConcernsNobody("the network's coordinator made it"),
     membership.ClusterJoinedNetwork: ConcernsNobody("the network's coordinator made it"),
     membership.ClusterLeftNetwork: ConcernsNobody("the network's coordinator made it"),
+    events.GatheringPublished: ConcernsNobody(_STAFF),
+    events.GatheringChanged: ConcernsNobody(_STAFF),
+    events.GatheringPostponed: ConcernsNobody(_STAFF),
+    events.GatheringCancelled: ConcernsNobody(_STAFF),
+    events.GatheringHeld: ConcernsNobody(_STAFF),
+    events.RegistrationConfirmed: ConcernsNobody(_STAFF),
+    events.RegistrationWaitlisted: ConcernsNobody(_STAFF),
+    events.PlaceOffered: ConcernsNobody(_STAFF),
+    events.PlaceOfferLapsed: ConcernsNobody(_STAFF),
+    events.RegistrationCancelled: ConcernsNobody(_STAFF),
+    events.AttendanceRecorded: ConcernsNobody(_STAFF),
+    events.AttendanceWithdrawn: ConcernsNobody(_STAFF),
     reporting.IndicatorChanged: ConcernsNobody("figures are watched on their page"),
 }
 
