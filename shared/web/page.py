@@ -35,6 +35,7 @@ class Page:
     scope: str | None
     said: str | None
     links: list[Link] = field(default_factory=list)
+    demo: bool = False
 
     @property
     def path(self) -> str:

@@ -133,6 +133,7 @@ class Pages:
             scope=scope_of(request),
             said=unquote(said)[:300] if said else None,
             links=links(viewer, request.url.path),
+            demo=bool(service and service.settings.demo),
         )
 
     def _text(self, page: Page, template: str, context: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from shared.http.policy import Serving, check_not_from_elsewhere, check_same_ori
 from shared.http.routes import Route
 from shared.http.sessions import door_of, drop_session, set_session
 from shared.refusal import Refusal
+from shared.runtime import tasks
 from shared.runtime.service import Service
 from shared.web.forms import Form as FormState
 from shared.web.language import mark
@@ -101,6 +102,20 @@ async def _door(request: Request, service: Service, form: FormState, status: int
     ]  # fmt: skip
     provider = service.settings.provider_name if service.settings.provider_issuer else None
     return pages.render(request, None, "door.html", status, form=form, cards=cards, provider=provider)
+
+
+@router.get("/door/loading", response_class=HTMLResponse)
+async def loading(
+    request: Request, service: Serving, was: Annotated[str, Query(max_length=1)] = "", cookie: Session = None
+) -> Response:
+    """How far the demo's network is, for the top of every page while it is made; nothing otherwise."""
+    running = None
+    if service.settings.demo:
+        async with service.database.connection() as connection:
+            found = await tasks.tasks_of(connection, "demo", now=service.clock(), limit=1)
+        running = next((one for one in found if one.kind == "demo" and one.state == "running"), None)
+    viewer = await _viewer(service, cookie)
+    return pages.fragment(request, viewer, "demo_loading.html", running=running, was=bool(was))
 
 
 @router.post("/door/link", response_class=HTMLResponse)
