@@ -240,7 +240,7 @@ class _Inventing:
         if home in NEW_IN or self.chance.random() < NEVER_NEW:
             last = self.today - timedelta(days=NEW_IN.get(home, (0, 730))[1] + 10)
             return begun + timedelta(days=self.chance.randint(0, max((last - begun).days, 1)))
-        return recent + timedelta(days=self.chance.randint(0, 700))
+        return recent + timedelta(days=self.chance.randint(0, 726))
 
     def _sectors(self, kind: Kind) -> tuple[str, ...]:
         if kind.position is None:

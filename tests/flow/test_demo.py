@@ -29,12 +29,13 @@ class Stack:
         assert code == 0, errors
         self.status: dict[str, Any] = json.loads(output)
 
+    def page(self, path: str) -> str:
+        headers = {"Authorization": f"Bearer {self.status['token']}", "Accept-Language": "es"}
+        with urllib.request.urlopen(urllib.request.Request(self.status["http"] + path, headers=headers)) as answer:
+            return str(answer.read().decode())
+
     def ask(self, path: str) -> Any:
-        request = urllib.request.Request(
-            self.status["http"] + path, headers={"Authorization": f"Bearer {self.status['token']}"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return json.loads(self.page(path))
 
 
 async def test_the_network_comes_while_the_door_is_open_and_its_figures_agree(tmp_path: Path) -> None:
@@ -61,6 +62,9 @@ async def test_the_network_comes_while_the_door_is_open_and_its_figures_agree(tm
         assert stack.ask(figures.format("organizations"))["value"] == 612
         [task] = [one for one in stack.ask("/membership/tasks?everybody=true")["tasks"] if one["kind"] == "demo"]
         assert (task["state"], task["done"], task["total"]) == ("done", 612, 612)
+        assert "ingresaron a Clúster Hidrocálido" in stack.page("/membership/pages/home/recent")
+        assert "Inyectora Tres Cerros solicita ingreso" in stack.page("/membership/pages/home/pending")
+        assert ">640<" in stack.page("/reporting/pages/home/figures")
         assert list((data / "mail").glob("*.eml")) == []
         code, _, errors = finished("demo", "reset", "--yes", "--data", str(data))
         assert (code, "in use" in errors) == (1, True), errors
