@@ -13,7 +13,7 @@ from shared.contracts.membership import Role
 from shared.http.identity import Viewer
 from shared.web.language import mark
 from shared.web.navigation import ROLE_WORDS
-from shared.web.shell import pages_of
+from shared.web.shell import pages_of, turn
 
 
 def wants_html(request: Request) -> bool:
@@ -41,6 +41,13 @@ def refusal_page(request: Request, status: int, reason: str, *, roles: Sequence[
     ask = "/access/ask" if status == 403 and roles and viewer is not None and viewer.kind == "person" else None
     capital = reason[:1].upper() + reason[1:]
     return error_page(request, viewer, status, said(title), capital, roles=tuple(roles), ask=ask)
+
+
+def left_out(request: Request, address: str, value: str, reason: str) -> Response:
+    """To the same page without the parameters of its address that it cannot take, and says which and why."""
+    said = pages_of("shared.web").language(request, getattr(request.state, "viewer", None))
+    words = said(mark("«%(value)s» cannot be taken here and was left out: %(reason)s"), value=value, reason=reason)
+    return turn(address, said=words, tone="warn")
 
 
 def error_page(

@@ -38,7 +38,8 @@ def test_it_has_612_organisations_of_the_kinds_that_a_network_has() -> None:
     assert len(members) + len(COMPANIES) == ORGANIZATIONS == 612
     assert sum(len(one.belongs) == 2 for one in members) == TWICE
     assert len(found) - len(members) == LEFT
-    first = Counter((one.positions or (one.type,))[0] for one in (*members, *COMPANIES))
+    described = [(one.positions, one.type) for one in members] + [(one.positions, one.type) for one in COMPANIES]
+    first = Counter((positions or (type_,))[0] for positions, type_ in described)
     assert first == {"oem": 9, "tier1": 148, "tier2": 231, "tier3": 74, "service": 86, "university": 31,
                      "research_centre": 9, "government": 24}  # fmt: skip
 

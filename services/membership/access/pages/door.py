@@ -147,9 +147,13 @@ async def ask(
 
 
 @router.get("/sign-in", response_class=HTMLResponse)
-async def link(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """What a mailed link opens: one button, which uses it."""
-    return pages.render(request, None, "sign_in.html", token=token, refused=False)
+async def link(request: Request, service: Serving, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """What a mailed link opens: one button, which uses it. It speaks the language of whom it was sent to."""
+    async with service.database.connection() as connection:
+        await limits.allow_opening(connection, request, now=service.clock())
+        language = await store.link_lives(connection, domain.hash_of(token), service.clock())
+    request.state.speaks = language
+    return pages.render(request, None, "sign_in.html", token=token, refused=language is None)
 
 
 @router.post("/sign-in", response_class=HTMLResponse)

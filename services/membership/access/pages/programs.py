@@ -88,7 +88,8 @@ def _row(
         "id": one.id, "name": one.name, "until": one.until,
         "ended": one.until is not None and one.until <= service.clock(),
         "roles": [(said(ROLE_WORDS[g.role]), over(said, g.scope_id, names)) for g in one.grants],
-        "services": list(one.services or ()), "by": who(said, one.made_by, called), "at": one.made_at,
+        "services": [said(SERVICE_WORDS[name]) for name in one.services or ()],
+        "by": who(said, one.made_by, called), "at": one.made_at,
     }  # fmt: skip
 
 
