@@ -106,7 +106,7 @@ def _without_what_is_wrong(request: Request, errors: Sequence[Any]) -> tuple[str
 def install(app: FastAPI, name: str) -> None:
     """Registers the handlers on the application of the service of that name."""
     from shared.web import refusals
-    from shared.web.errors import left_out
+    from shared.web.errors import left_out, written
 
     app.state.package = f"services.{name}"  # where its words are: `<package>/locale`
 
@@ -114,6 +114,8 @@ def install(app: FastAPI, name: str) -> None:
         assert isinstance(error, Refusal)
         said = reader_of(request)
         field = {"field": error.field} if error.field else {}
+        if error.status == 401 and (kept := await written(request)) is not None:
+            return kept
         return _answer(
             request, said, error.status, error.code, refusals.reason(said, error),
             headers=error.headers, **field, **error.members,

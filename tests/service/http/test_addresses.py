@@ -62,3 +62,15 @@ async def test_a_part_of_a_page_that_is_opened_by_itself_is_a_page(client_for: C
     part = (await client.get(path, headers=HTML | {"HX-Request": "true"})).text
     whole = (await client.get(path, headers=HTML | {"Sec-Fetch-Dest": "document"})).text
     assert "<html" not in part and "<html" in whole and part.strip() in whole
+
+
+async def test_what_was_written_while_the_sign_in_ran_out_is_still_there_to_send(client_for: ClientFor) -> None:
+    client = await client_for("membership", token=None)
+    form = {"legal_name": "Forjas <b>Uno</b>", "idempotency_key": "k-1"}
+    here = HTML | {"Sec-Fetch-Site": "same-origin"}
+    answer = await client.post("/access/invite", data=form, headers=here)
+    assert answer.status_code == 401
+    assert 'name="legal_name" value="Forjas &lt;b&gt;Uno&lt;/b&gt;"' in answer.text and 'value="k-1"' in answer.text
+    assert 'action="/access/invite"' in answer.text and "Enviar de nuevo" in answer.text
+    elsewhere = await client.post("/access/invite", data=form, headers=HTML | {"Sec-Fetch-Site": "cross-site"})
+    assert elsewhere.status_code != 200 and "Forjas" not in elsewhere.text
