@@ -1,4 +1,4 @@
-"""Deciding on what was read: a change made from an older version than the present one is refused, and nothing is lost."""
+"""Deciding on what was read: a change made from an older version than the present one is refused."""
 
 from shared.refusal import Refusal
 

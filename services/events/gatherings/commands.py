@@ -44,6 +44,10 @@ def _currency(code: str) -> str:
     return code
 
 
+StateCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$", examples=["NLE"])]
+Places = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class SessionWriting(BaseModel):
     """A part of a gathering with its own time."""
 
@@ -86,9 +90,9 @@ class GatheringWriting(BaseModel):
     zone: TimeZone = "America/Mexico_City"
     place: OptionalLine = None
     country: Annotated[Country | None, BeforeValidator(_blank)] = None
-    state: Annotated[str | None, BeforeValidator(_blank), Field(pattern=r"^[A-Z0-9]{1,3}$", examples=["NLE"])] = None
+    state: Annotated[StateCode | None, BeforeValidator(_blank)] = None
     join_url: Annotated[WebAddress | None, BeforeValidator(_blank)] = None
-    capacity: Annotated[int | None, BeforeValidator(_blank), Field(ge=1, le=1_000_000)] = None
+    capacity: Annotated[Places | None, BeforeValidator(_blank)] = None
     waiting_list: bool = True
     accept_hours: Annotated[int, Field(ge=1, le=336)] = 24
     closes: Annotated[Instant | None, BeforeValidator(_blank)] = None

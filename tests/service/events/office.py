@@ -32,8 +32,9 @@ class Town:
 
 async def town(database: Database) -> Town:
     """A new one; nothing of another test stands in it."""
-    made = Town(*(uuid_utils.uuid7() for _ in range(3)), "", *(uuid_utils.uuid7() for _ in range(6)))  # type: ignore[arg-type]
-    slug = f"bajio-{made.host.hex[-10:]}"
+    network, host, other, own, neighbour, both, affiliate, lapsed, stranger = (uuid_utils.uuid7() for _ in range(9))
+    slug = f"bajio-{host.hex[-10:]}"
+    made = Town(network, host, other, slug, own, neighbour, both, affiliate, lapsed, stranger)
     async with database.connection() as connection:
         for id_, name, called in ((made.host, slug, "Bajío"), (made.other, f"costa-{made.other.hex[-10:]}", "Costa")):
             await connection.execute(
@@ -61,8 +62,7 @@ async def town(database: Database) -> Town:
                 " VALUES ($1, $2, $3, $4, $5, '2022-01-01', $6)",
                 uuid_utils.uuid7(), of, in_, category, standing, until,
             )  # fmt: skip
-    return Town(made.network, made.host, made.other, slug, made.own, made.neighbour, made.both, made.affiliate,
-                made.lapsed, made.stranger)  # fmt: skip
+    return made
 
 
 THREE = [
