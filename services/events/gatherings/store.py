@@ -1,6 +1,5 @@
 """The tables of gatherings: load with sessions and prices, lock, save whole. Functions take a connection."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,27 +11,24 @@ from shared.messaging.outbox import Record
 from shared.postgres.pool import Connection, Row
 
 COLUMNS = """
-SELECT id, slug, network_id, cluster_id, status, kind, title, summary, description, speakers, language, mode, starts,
-       ends, zone, place, country, state, join_url, capacity, waiting_list, accept_hours, closes, currency, sequence,
-       published_on, changed_at, version, revision
-FROM gathering
+SELECT g.id, g.slug, g.network_id, g.cluster_id, g.status, g.kind, g.title, g.summary, g.description, g.speakers,
+       g.language, g.mode, g.starts, g.ends, g.zone, g.place, g.country, g.state, g.join_url, g.capacity,
+       g.waiting_list, g.accept_hours, g.closes, g.currency, g.sequence, g.published_on, g.changed_at, g.version,
+       g.revision,
+       ARRAY(SELECT (s.title, s.starts, s.ends, s.place, s.speaker) FROM gathering_session s
+             WHERE s.gathering_id = g.id ORDER BY s.number) AS sessions,
+       ARRAY(SELECT (p.price_group, p.amount, p.category, p.since, p.benefit) FROM gathering_price p
+             WHERE p.gathering_id = g.id
+             ORDER BY array_position(ARRAY['own', 'network', 'public'], p.price_group), p.category NULLS FIRST,
+                      p.since NULLS FIRST) AS prices
+FROM gathering g
 """
-BY_IDS = COLUMNS + "WHERE id = ANY ($1::uuid[]) ORDER BY starts, id"
-BY_SLUG = COLUMNS + "WHERE slug = $1"
-LOCK = COLUMNS + "WHERE id = $1 FOR UPDATE"
-TOLD = COLUMNS + "WHERE status <> 'draft' AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2"
-TOLD_LOCK = COLUMNS + "WHERE status <> 'draft' AND id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
+BY_IDS = COLUMNS + "WHERE g.id = ANY ($1::uuid[]) ORDER BY g.starts, g.id"
+BY_SLUG = COLUMNS + "WHERE g.slug = $1"
+LOCK = COLUMNS + "WHERE g.id = $1 FOR UPDATE OF g"
+TOLD = COLUMNS + "WHERE g.status <> 'draft' AND ($1::uuid IS NULL OR g.id > $1) ORDER BY g.id LIMIT $2"
+TOLD_LOCK = COLUMNS + "WHERE g.status <> 'draft' AND g.id = ANY ($1::uuid[]) ORDER BY g.id FOR UPDATE OF g"
 SLUGS = "SELECT slug FROM gathering WHERE slug = $1 OR slug ~ ('^' || $1 || '-[0-9]+$')"
-SESSIONS = """
-SELECT gathering_id, title, starts, ends, place, speaker FROM gathering_session
-WHERE gathering_id = ANY ($1::uuid[]) ORDER BY gathering_id, number
-"""
-PRICES = """
-SELECT gathering_id, price_group, amount, category, since, benefit FROM gathering_price
-WHERE gathering_id = ANY ($1::uuid[])
-ORDER BY gathering_id, array_position(ARRAY['own', 'network', 'public'], price_group), category NULLS FIRST,
-         since NULLS FIRST
-"""
 INSERT = """
 INSERT INTO gathering (id, slug, network_id, cluster_id, status, kind, title, summary, description, speakers, language,
                        mode, starts, ends, zone, place, country, state, join_url, capacity, waiting_list, accept_hours,
@@ -67,29 +63,29 @@ _PLANNED = tuple(f.name for f in fields(Plan) if f.name not in ("sessions", "pri
 
 async def load(connection: Connection, ids: Sequence[UUID]) -> list[Gathering]:
     """The named gatherings that exist, by time."""
-    return await _whole(connection, await connection.fetch(BY_IDS, ids))
+    return [_one(row) for row in await connection.fetch(BY_IDS, ids)]
 
 
 async def by_slug(connection: Connection, slug: str) -> Gathering | None:
     """The gathering of that address."""
-    found = await _whole(connection, await connection.fetch(BY_SLUG, slug))
-    return found[0] if found else None
+    row = await connection.fetchrow(BY_SLUG, slug)
+    return _one(row) if row else None
 
 
 async def lock(connection: Connection, id_: UUID) -> Gathering | None:
     """One gathering, locked."""
-    found = await _whole(connection, await connection.fetch(LOCK, id_))
-    return found[0] if found else None
+    row = await connection.fetchrow(LOCK, id_)
+    return _one(row) if row else None
 
 
 async def told(connection: Connection, after: UUID | None, limit: int) -> list[Gathering]:
     """Published gatherings behind an id, for the snapshot."""
-    return await _whole(connection, await connection.fetch(TOLD, after, limit))
+    return [_one(row) for row in await connection.fetch(TOLD, after, limit)]
 
 
 async def lock_told(connection: Connection, ids: Sequence[UUID]) -> list[Gathering]:
     """The named published gatherings that exist, locked."""
-    return await _whole(connection, await connection.fetch(TOLD_LOCK, ids))
+    return [_one(row) for row in await connection.fetch(TOLD_LOCK, ids)]
 
 
 async def slugs_like(connection: Connection, slug: str) -> list[str]:
@@ -154,26 +150,11 @@ async def _save_parts(connection: Connection, one: Gathering) -> None:
         )  # fmt: skip
 
 
-async def _whole(connection: Connection, rows: Sequence[Row]) -> list[Gathering]:
-    if not rows:
-        return []
-    ids = [row["id"] for row in rows]
-    sessions: dict[UUID, list[Session]] = defaultdict(list)
-    for row in await connection.fetch(SESSIONS, ids):
-        values = dict(row)
-        sessions[values.pop("gathering_id")].append(Session(**values))
-    prices: dict[UUID, list[Tariff]] = defaultdict(list)
-    for row in await connection.fetch(PRICES, ids):
-        prices[row["gathering_id"]].append(
-            Tariff(row["price_group"], row["amount"], row["category"], row["since"], row["benefit"])
-        )
-    return [
-        Gathering(
-            row["id"], row["slug"],
-            Plan(**{name: row[name] for name in _PLANNED}, sessions=tuple(sessions[row["id"]]),
-                 prices=tuple(prices[row["id"]])),
-            row["status"], row["network_id"], row["sequence"], row["published_on"], row["changed_at"], row["version"],
-            row["revision"],
-        )
-        for row in rows
-    ]  # fmt: skip
+def _one(row: Row) -> Gathering:
+    return Gathering(
+        row["id"], row["slug"],
+        Plan(**{name: row[name] for name in _PLANNED}, sessions=tuple(Session(*part) for part in row["sessions"]),
+             prices=tuple(Tariff(*part) for part in row["prices"])),
+        row["status"], row["network_id"], row["sequence"], row["published_on"], row["changed_at"], row["version"],
+        row["revision"],
+    )  # fmt: skip

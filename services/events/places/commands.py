@@ -50,12 +50,10 @@ async def seat(unit: Unit, wanted: Seating) -> None:
         await record(unit, await store.locked_states(unit.connection, [one.id for one in told]))
 
 
-async def locked(unit: Unit, gathering_id: UUID) -> Seating:
-    """The places of a gathering, locked, with ended offers passed on. Raises `NoSuchRegistration`."""
+async def locked(unit: Unit, gathering_id: UUID) -> Seating | None:
+    """The places of a gathering, locked, with ended offers passed on; None when there never were any."""
     found = await store.lock(unit.connection, gathering_id)
-    if found is None:
-        raise NoSuchRegistration("nobody can register there", field="gathering_id")
-    return await _pass_on(unit, found)
+    return None if found is None else await _pass_on(unit, found)
 
 
 async def enter(unit: Unit, seating: Seating, who: Sequence[Entrant]) -> list[Registration]:
@@ -148,6 +146,7 @@ async def _found(unit: Unit, registration_id: UUID) -> tuple[Seating, Registrati
     if one is None or one.erased:
         raise NoSuchRegistration("there is no registration {id}", id=registration_id, field="registration_id")
     seating = await locked(unit, one.gathering_id)
+    assert seating is not None
     seating.require_on()
     after = await store.load(unit.connection, registration_id)
     assert after is not None
@@ -167,7 +166,8 @@ async def _pass_on(unit: Unit, seating: Seating) -> Seating:
 
 async def _settle(unit: Unit, seating: Seating) -> Seating:
     """What is free is offered to the first who wait."""
-    first = await store.first_waiting(unit.connection, seating.gathering_id, domain.to_offer(seating, unit.now))
+    count = domain.to_offer(seating, unit.now)
+    first = await store.first_waiting(unit.connection, seating.gathering_id, count) if count else []
     step = domain.filled(seating, first, unit.now)
     if step.changed:
         await store.update(unit.connection, [one for one, _ in step.changed])

@@ -39,10 +39,11 @@ async def register(
     `at` is when they registered, for what the organiser enters afterwards. Raises `NoSuchGathering`,
     `RegistrationClosed`, `NoSuchOrganization`, `AlreadyRegistered`, `NoPlaceLeft`, `MomentAhead`.
     """
-    domain.require_open(await _gathering(unit.connection, gathering_id), unit.now, organizer=organizer)
     seating = await places.locked(unit, gathering_id)
+    # read behind the lock: whoever cancels or changes it has the same one
     one = await _gathering(unit.connection, gathering_id)
     domain.require_open(one, unit.now, organizer=organizer)
+    assert seating is not None
     if at is not None and at > unit.now:
         raise MomentAhead("this time has not come yet", field="at")
     moment = at or unit.now

@@ -113,7 +113,7 @@ async def test_it_is_said_why_nobody_can_register(client_for: ClientFor, databas
     async def refused(id_: str) -> tuple[int, str]:
         body = {"people": people("ana"), "organization_id": str(place.own)}
         answer = await guest.post(f"/events/gatherings/{id_}/registrations", json=body, headers=visitor.headers)
-        return answer.status_code, answer.json()["detail"]
+        return answer.status_code, answer.json()["title"]
 
     draft = await client.post("/events/gatherings", json={**(await published(client)), "x": 1})
     assert draft.status_code == 422
