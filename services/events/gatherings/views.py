@@ -36,7 +36,7 @@ WHERE ($1::timestamptz IS NULL OR g.ends > $1) AND ($2::timestamptz IS NULL OR g
   AND ($10::text IS NULL OR position(lower($10) in lower(g.title || ' ' || g.summary)) > 0)
   AND ($11::timestamptz IS NULL OR (g.starts, g.id) > ($11, $12::uuid))
   AND (NOT $14 OR g.cluster_id IS NULL)
-ORDER BY g.starts, g.id LIMIT $13
+ORDER BY CASE WHEN $15 THEN NULL ELSE g.starts END, CASE WHEN $15 THEN g.starts END DESC, g.id LIMIT $13
 """
 HISTORY = """
 SELECT l.version, l.at, l.actor, l.note, l.fields::text AS fields, a.name AS who
@@ -81,6 +81,7 @@ class Asked:
     text: str | None = None
     after: tuple[datetime, UUID] | None = None
     of_network: bool = False
+    newest_first: bool = False
 
 
 async def cluster(connection: Connection, cluster_id: UUID) -> Host | None:
@@ -110,7 +111,7 @@ async def gatherings(connection: Connection, asked: Asked, limit: int) -> list[R
     everything, own, _ = asked.drafts
     return await connection.fetch(
         LIST, asked.since, asked.until, asked.kinds, asked.clusters, asked.statuses, asked.member, sorted(INTERNAL),
-        everything, own, asked.text, when, id_, limit, asked.of_network,
+        everything, own, asked.text, when, id_, limit, asked.of_network, asked.newest_first,
     )  # fmt: skip
 
 

@@ -16,6 +16,11 @@ ORDER BY s.until DESC NULLS FIRST, s.membership_id
 ORGANIZATION = """
 SELECT organization_id, trade_name FROM organization WHERE organization_id = present_organization($1)
 """
+ORGANIZATION_CALLED = """
+SELECT organization_id, trade_name FROM organization
+WHERE lower(trade_name) = lower($1) OR lower(legal_name) = lower($1) OR slug = lower($1)
+ORDER BY lower(trade_name) = lower($1) DESC, organization_id LIMIT 1
+"""
 ORGANIZATIONS = """
 SELECT organization_id, trade_name FROM organization WHERE organization_id = ANY ($1::uuid[])
 ORDER BY trade_name, organization_id
@@ -84,6 +89,12 @@ async def members(connection: Connection, organization_id: UUID) -> list[Member]
 async def organization(connection: Connection, organization_id: UUID) -> Known | None:
     """The organisation of an id, or the one that it goes on as."""
     row = await connection.fetchrow(ORGANIZATION, organization_id)
+    return Known(*row) if row else None
+
+
+async def organization_called(connection: Connection, name: str) -> Known | None:
+    """The organisation that is called so: by trade name, legal name or slug."""
+    row = await connection.fetchrow(ORGANIZATION_CALLED, name)
     return Known(*row) if row else None
 
 
