@@ -1,11 +1,41 @@
-"""Events: what happens. It keeps its own copy of who is a member. Wiring only."""
+"""Events: what happens. Gatherings and who comes to them; its own copy of who is a member. Wiring only."""
 
+from services.events.attendance import api as attendance
+from services.events.attendance import pages as attendance_pages
+from services.events.calendars import api as calendars
+from services.events.calendars import pages as calendar_pages
+from services.events.calendars.domain import PERSONAL as PERSONAL_OF_CALENDARS
 from services.events.consumers import CONSUMERS
+from services.events.gatherings import api as gatherings
+from services.events.gatherings import pages as gathering_pages
+from services.events.gatherings.domain import PERSONAL as PERSONAL_OF_GATHERINGS
 from services.events.members import api as members
+from services.events.places import jobs as place_jobs
+from services.events.places.domain import PERSONAL as PERSONAL_OF_PLACES
 from services.events.policy import POLICY
+from services.events.registrations import api as registrations
+from services.events.registrations import pages as registration_pages
+from services.events.states import STATES
 from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
 DEFINITION = Definition(
-    name="events", routers=(members.router,), consumers=(access_consumer("events"), *CONSUMERS), policy=POLICY
+    name="events",
+    routers=(
+        members.router,
+        gatherings.router,
+        registrations.router,
+        attendance.router,
+        # addresses with an ending, and fixed ones, before those that hold a slug
+        calendars.router,
+        calendar_pages.router,
+        attendance_pages.router,
+        gathering_pages.router,
+        registration_pages.router,
+    ),
+    consumers=(access_consumer("events"), *CONSUMERS),
+    states=STATES,
+    policy=POLICY,
+    personal=(*PERSONAL_OF_GATHERINGS, *PERSONAL_OF_PLACES, *PERSONAL_OF_CALENDARS),
+    jobs=place_jobs.JOBS,
 )

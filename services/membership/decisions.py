@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from shared.contracts.base import Fact
-from shared.refusal import Refusal
+from shared.versions import ChangedMeanwhile, still_at
+
+__all__ = ["ChangedMeanwhile", "Decided", "is_far_ahead", "still_at"]
 
 
 class Decided(NamedTuple):
@@ -15,23 +17,6 @@ class Decided(NamedTuple):
 
     fact: Fact
     effective: date
-
-
-class ChangedMeanwhile(Refusal):
-    """Somebody else changed it since the caller read it (`If-Match`)."""
-
-    status = 412
-
-
-def still_at(version: int, expected: int | None) -> None:
-    """Raises `ChangedMeanwhile` when the caller decided on another version than the present one."""
-    if expected is not None and version != expected:
-        raise ChangedMeanwhile(
-            "it was changed meanwhile: version {version}, not {expected}",
-            version=version,
-            expected=expected,
-            field="If-Match",
-        )
 
 
 def is_far_ahead(day: date, today: date) -> bool:

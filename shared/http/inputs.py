@@ -5,9 +5,11 @@ Used in request models, query parameters and import rows, so that bad input is n
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from babel import Locale
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -118,3 +120,61 @@ _TERRITORIES = frozenset(
 _COUNTRY = re.compile(r"[A-Z]{2}")
 Country = Annotated[str, AfterValidator(_existing), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 """ISO 3166-1 alpha-2."""
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise Unfit("is an instant without its offset, such as 2026-05-14T09:00:00-06:00")
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:
+        raise Unfit("is not between 1900 and 2199") from None
+    if not 1900 <= utc.year <= 2199:
+        raise Unfit("is not between 1900 and 2199")
+    return utc
+
+
+def _written_out(value: object) -> object:
+    # pydantic takes a number for seconds since 1970
+    if isinstance(value, datetime) or (isinstance(value, str) and _MOMENT.match(value.strip())):
+        return value
+    raise Unfit("is not an instant such as 2026-05-14T09:00:00-06:00")
+
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
+Instant = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_aware)]
+"""An instant with its offset, between 1900 and 2199; in UTC from here on."""
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        raise Unfit("{name} is no time zone such as America/Mexico_City", name=name[:60])
+    return name
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    # as contracts write them: a place, not an abbreviation
+    return frozenset(name for name in available_timezones() if _ZONE.fullmatch(name))
+
+
+_ZONE = re.compile(
+    r"UTC|(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Etc|Europe|Indian|Pacific)(/[A-Za-z0-9_+-]{1,20}){1,2}"
+)
+TimeZone = Annotated[
+    str, AfterValidator(_zone), WithJsonSchema({"type": "string", "examples": ["America/Mexico_City"]})
+]
+"""An IANA time zone that exists."""
+
+_WEB = re.compile(r"https?://[^\s<>\"\\]+")
+
+
+def _web(text: str) -> str:
+    if not _WEB.fullmatch(text) or len(text) > 1000:
+        raise Unfit("is no address of the web such as https://empresa.example/sala")
+    return text
+
+
+WebAddress = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1000),
+                       AfterValidator(_storable), AfterValidator(_web)]  # fmt: skip
+"""An address that a link may lead to: http or https."""

@@ -11,9 +11,11 @@ from typing import get_args
 
 from pydantic_core._pydantic_core import list_all_errors
 
+from services.events.gatherings.domain import Status
+from services.events.registrations.domain import ENDED
 from services.membership.access.domain import SCOPES
 from services.membership.spreadsheets import _MAGIC
-from shared.contracts.membership import Role, Standing
+from shared.contracts.membership import Category, Role, Standing
 from shared.contracts.publish import ROOT
 from shared.http.addresses import _KINDS_4, _KINDS_6
 from shared.runtime.filetypes import KINDS
@@ -108,6 +110,7 @@ def words() -> Iterator[tuple[str, str]]:
     yield from (("services/membership", what) for _, what in _MAGIC)
     yield from (("services/membership", word) for word in ("the whole network", "one cluster", "one organisation"))
     yield from (("services/membership", word) for word in ("organization", "membership", "cluster", "account"))
+    yield from (("services/events", word) for word in (*get_args(Status), *get_args(Category), *ENDED))
     yield from (("services/notifications", state) for state in ("sent", "erased"))
     source = (ROOT / "services/membership/spreadsheets.py").read_text("utf-8")
     yield from (("services/membership", why) for why in re.findall(r'_left_open\(number, "([^"]+)"\)', source))

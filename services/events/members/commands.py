@@ -21,10 +21,10 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
 
 
 async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
-    """Clusters: name, zone and language."""
+    """Clusters: name, zone, language and network."""
     await _keep(
         unit, events, store.SAVE_CLUSTERS, store.ERASE_CLUSTERS,
-        lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language),
+        lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language, c.network_id),
     )  # fmt: skip
 
 
