@@ -31,17 +31,20 @@ SELECT 'account' AS kind, id, name, mail FROM membership.account
 WHERE kind = 'person' AND (id::text = lower($1) OR mail_key = lower($1))
 UNION ALL
 SELECT 'person', id, name, mail FROM membership.person WHERE id::text = lower($1) OR mail_key = lower($1)
+UNION ALL
+SELECT 'visitor', id, name, mail FROM events.registration WHERE mail_key = lower($1)
 ORDER BY 1, 2
 """
 SAME_MAIL = """
 SELECT 'account' AS kind, id, name, mail FROM membership.account WHERE kind = 'person' AND mail_key = ANY ($1::text[])
 UNION ALL SELECT 'person', id, name, mail FROM membership.person WHERE mail_key = ANY ($1::text[])
+UNION ALL SELECT 'visitor', id, name, mail FROM events.registration WHERE mail_key = ANY ($1::text[])
 ORDER BY 1, 2
 """
 
 
 class Somebody(NamedTuple):
-    """A person as this installation knows them: by account, by what they represent, or both."""
+    """A person as this installation knows them: by account, by what they represent, by what they came to."""
 
     accounts: tuple[UUID, ...]
     people: tuple[UUID, ...]
@@ -156,6 +159,7 @@ async def _erased(who: str, reason: str, definitions: Mapping[str, "Definition"]
             rows = await erase_by_list(owner, definitions, somebody.ids, somebody.values)
             task.reach(2)
             await _gone(service, somebody)
+            await _gone_from_events(somebody)
             await _reached(owner, somebody, definitions)
             rows += await erase_by_list(owner, definitions, somebody.ids, somebody.values)
             task.reach(3)
@@ -207,6 +211,20 @@ async def _gone(service: "Service", somebody: Somebody) -> None:
             await accounts.erase_account(unit, account)
         for person in somebody.people:
             await commands.erase_person(unit, person)
+
+
+async def _gone_from_events(somebody: Somebody) -> None:
+    """Registrations stay as numbers: who it was goes, here and in every copy."""
+    from services.events.places import commands
+    from shared.runtime.local import settings_for
+    from shared.runtime.service import Definition, at_hand
+
+    mails = [value for value in somebody.values if "@" in value]
+    async with (
+        at_hand(Definition("events"), settings_for("events")) as service,
+        service.unit(actor="cli", cause="erasure") as unit,
+    ):
+        await commands.erase_of(unit, somebody.ids, mails)
 
 
 async def _checked(values: Sequence[str], definitions: Mapping[str, "Definition"]) -> "tuple[list[Left], str]":

@@ -51,6 +51,13 @@ class House:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def tell(self, path: str, body: dict[str, Any]) -> Any:
+        """A POST of the API as the installation itself."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
     def organization(self, name: str) -> dict[str, Any]:
         """The organisation of this trade name."""
         found = self.ask("/membership/organizations?limit=500")["items"]

@@ -27,6 +27,7 @@ def places(house: House) -> list[Place]:
     people = house.ask("/membership/accounts?limit=100")["items"]
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
     speaks = house.ask(f"/membership/organizations/{company['id']}/people")
+    event, ticket = _event(house)
     found = [
         Place("door", "/", None),
         Place("sign-in", "/sign-in", None),
@@ -62,6 +63,22 @@ def places(house: House) -> list[Place]:
         Place("directory-map", "/directory?view=map", MARIANA),
         Place("companies", "/companies", None),
         Place("clusters", "/clusters", MARIANA),
+        Place("calendar", "/calendar/2027", LUCIA),
+        Place("calendar-public", "/calendar/2027", None),
+        Place("agenda", "/agenda", MARIANA),
+        Place("calendar-subscribe", "/calendar/subscribe", LUCIA),
+        Place("event-new", "/agenda/new", EMILIO),
+        Place("event", f"/agenda/{event}", LUCIA),
+        Place("event-public", f"/agenda/{event}", None),
+        Place("event-edit", f"/agenda/{event}/edit", MARIANA),
+        Place("event-move", f"/agenda/{event}/move", MARIANA),
+        Place("event-people", f"/agenda/{event}/people", MARIANA),
+        Place("event-waiting", f"/agenda/{event}/people?tab=waiting", MARIANA),
+        Place("event-attendance", f"/agenda/{event}/people?tab=attendance", MARIANA),
+        Place("event-result", f"/agenda/{event}/people?tab=result", MARIANA),
+        Place("event-history", f"/agenda/{event}/people?tab=history", MARIANA),
+        Place("ticket", f"/ticket/{ticket}", None),
+        Place("check-in", f"/check-in/{ticket}", MARIANA),
         Place("indicators", "/indicators", MARIANA),
         Place("indicators-partner", "/indicators?by=type", CAROLINA),
         Place("facts", "/indicators/members/facts", MARIANA),
@@ -92,3 +109,24 @@ def places(house: House) -> list[Place]:
     if parked:
         found.append(Place("parked", f"/events/pages/parked/{parked[0]['number']}", ERNESTO))
     return found
+
+
+def _event(house: House) -> tuple[str, str]:
+    """The slug of an event of the network with a place taken and somebody waiting, and the code of a ticket."""
+    title = "Foro de proveeduría de prueba"
+    found = [one for one in house.ask("/events/gatherings?limit=500")["items"] if one["title"] == title]
+    if not found:
+        prices = [{"group": "own", "amount": "0"}, {"group": "public", "amount": "1400.00"}]
+        made = house.tell("/events/gatherings", {
+            "kind": "forum", "title": title, "mode": "both", "place": "Centro de convenciones, sala B", "capacity": 1,
+            "starts": "2027-05-14T09:00:00-06:00", "ends": "2027-05-14T17:00:00-06:00", "prices": prices,
+            "summary": "Armadoras y Tier 1 cuentan qué compran.", "speakers": "Ing. Renata Solís Duarte",
+            "sessions": [{"title": "Requerimientos", "starts": "2027-05-14T09:30:00-06:00",
+                          "ends": "2027-05-14T11:00:00-06:00"}],
+        })  # fmt: skip
+        found = [house.tell(f"/events/gatherings/{made['id']}/publish", {})]
+        people = [{"name": name, "mail": f"{name.split()[0].lower()}@visita.example"}
+                  for name in ("Irene Salas Ponce", "Hugo Lara Mena")]  # fmt: skip
+        house.tell(f"/events/gatherings/{made['id']}/registrations", {"people": people})
+    [first, *_] = house.ask(f"/events/gatherings/{found[0]['id']}/registrations")["items"]
+    return found[0]["slug"], first["check_in_code"]

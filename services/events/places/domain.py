@@ -26,7 +26,7 @@ from shared.contracts.events import (
 )
 from shared.postgres.values import day_in
 from shared.refusal import Conflict, NotFound, Refusal
-from shared.runtime.privacy import NOBODY, Personal
+from shared.runtime.privacy import NOBODY, Personal, by_text
 
 Method = Literal["qr", "hand", "report"]
 PERSONAL = (
@@ -34,6 +34,8 @@ PERSONAL = (
         "registration", ("name", "mail", "mail_key"),
         f"person_id::text = ANY ($1) OR ({NOBODY} OR mail_key = ANY ($2))", "record",
     ),
+    Personal("change_log", ("note", "fields"), by_text("concat(note, fields::text)"), "values",
+             "note = CASE WHEN note IS NULL THEN NULL ELSE 'erased' END, fields = NULL"),
 )  # fmt: skip
 """What access and erasure of a person concern; the row stays and counts, without saying who it was."""
 
