@@ -4,7 +4,7 @@ Nothing else listens to Kafka.
 """
 
 from services.events.members import commands as members
-from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
+from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, ProfileState, StandingState
 from shared.messaging.events import Consumer
 
 CONSUMERS = (
@@ -17,4 +17,5 @@ CONSUMERS = (
             StandingState: members.keep_standings,
         },
     ),
+    Consumer(name="events.branches", handlers={ProfileState: members.keep_branches}),
 )

@@ -36,6 +36,13 @@ async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
     )  # fmt: skip
 
 
+async def keep_branches(unit: Unit, events: Sequence[Event]) -> None:
+    """Which organisation is a branch of which; one that is none any more, or is erased, stands here no more."""
+    of = {event.key_id: None if event.data is None else event.data.parent_id for event in events}
+    await save(unit.connection, store.SAVE_BRANCHES, [pair for pair in of.items() if pair[1] is not None])
+    await erase(unit.connection, store.ERASE_BRANCHES, [branch for branch, parent in of.items() if parent is None])
+
+
 async def keep_merged(unit: Unit, events: Sequence[Event]) -> None:
     """Organisations that go on as another one: whoever asks by the old id is answered."""
     rows = [(event.data.organization_id, event.data.into_id) for event in events]

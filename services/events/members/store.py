@@ -20,10 +20,15 @@ ON CONFLICT (membership_id) DO UPDATE SET organization_id = excluded.organizatio
     cluster_id = excluded.cluster_id, category = excluded.category, standing = excluded.standing,
     since = excluded.since, until = excluded.until
 """
+SAVE_BRANCHES = """
+INSERT INTO branch (organization_id, parent_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT (organization_id) DO UPDATE SET parent_id = excluded.parent_id
+"""
 KEEP_MERGED = """
 INSERT INTO merged_organization (organization_id, into_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
 ON CONFLICT (organization_id) DO UPDATE SET into_id = excluded.into_id
 """
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
+ERASE_BRANCHES = "DELETE FROM branch WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"
 ERASE_STANDINGS = "DELETE FROM standing WHERE membership_id = ANY ($1::uuid[])"

@@ -12,6 +12,7 @@ from services.events.consumers import CONSUMERS
 from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
+from shared.messaging.events import Consumer
 from shared.postgres.pool import Database, Unit
 from tests.conftest import ClientFor
 from tests.service.bus.records import item
@@ -44,13 +45,13 @@ def standing(key: UUID, of: UUID, in_: UUID, since: date, until: date | None = N
     return item(data, key, version)
 
 
-async def take(database: Database, items: Sequence[Received]) -> None:
+async def take(database: Database, items: Sequence[Received], consumer: Consumer = CONSUMERS[0]) -> None:
     @asynccontextmanager
     async def unit(_: Sequence[Received]) -> AsyncIterator[Unit]:
         async with database.unit(actor="test", cause="test") as opened:
             yield opened
 
-    await Applier(CONSUMERS[0]).settle(unit, items)
+    await Applier(consumer).settle(unit, items)
 
 
 async def test_the_copy_follows_the_states_whatever_comes_first(
