@@ -17,4 +17,6 @@ CONSUMERS = (
             StandingState: members.keep_standings,
         },
     ),
+    # a name of its own: the one above has read its clusters long ago, and did not keep this of them
+    Consumer(name="events.networks", handlers={ClusterState: members.keep_networks}),
 )
