@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 import deploy.local.cli
+import services.demo
 import services.membership.cli
 import services.membership.cli_access
 import services.privacy
@@ -27,7 +28,7 @@ import shared.messaging.cli
 import shared.runtime.jobs_cli
 
 if TYPE_CHECKING:
-    from shared.runtime.service import Definition, Service
+    from shared.runtime.service import Definition
 
 ELSEWHERE = ("version", "serve", "contracts", "roles")
 """Commands that have nothing to do with a data folder."""
@@ -92,12 +93,6 @@ def definitions() -> Mapping[str, "Definition"]:
     return {service: definition_of(service) for service in SERVICES}
 
 
-async def _make_demo(service: "Service") -> int:
-    from services.membership.demo import make
-
-    return await make(service)
-
-
 @app.command("version")
 def version() -> None:
     """Print the version."""
@@ -138,7 +133,7 @@ def options(
         logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
-deploy.local.cli.register(app, definitions, definition_of, _make_demo)
+deploy.local.cli.register(app, definitions, definition_of, (services.demo.people, services.demo.network))
 services.membership.cli.register(app)
 services.membership.cli_access.register(app)
 services.reporting.cli.register(app)

@@ -4,9 +4,10 @@ Each says what it did; `--json` where a program reads it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 PORT = "where it listens; 0 chooses a free one"
 
 
+DemoMakers: TypeAlias = "tuple[Callable[..., Awaitable[int]], Callable[..., Awaitable[None]]]"
+"""What makes the demo's people, and what makes its network: `people` and `network` of deploy.local.stack.Demo."""
 Json = Annotated[bool, typer.Option("--json", help="for a program")]
 Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="a real Apache Kafka")]
 
@@ -26,15 +29,21 @@ def register(
     app: typer.Typer,
     definitions: Callable[[], Mapping[str, "Definition"]],
     definition_of: Callable[[str], "Definition"],
-    demo: "Callable[[Service], Awaitable[int]]",
+    make_demo: "DemoMakers",
 ) -> None:
-    """Adds the commands. `definitions` gives all services by name, `definition_of` one of them, `demo` makes it."""
+    """Adds the commands. `definitions` gives all services by name, `definition_of` one, `make_demo` makes the demo."""
 
     @app.command()
     def up(
         port: Annotated[int, typer.Option(min=0, max=65535, help=f"{PORT}; default: 8000")] = 8000,
         kafka: Kafka = None,
-        with_demo: Annotated[bool, typer.Option("--demo", help="with invented people who sign in by a click")] = False,
+        with_demo: Annotated[
+            bool, typer.Option("--demo", help="with an invented network, whose people sign in by a click")
+        ] = False,
+        demo_size: Annotated[
+            Literal["people", "network"],
+            typer.Option(help="how much of the demo: its people and a few companies, or the whole network"),
+        ] = "network",
     ) -> None:
         """Start the whole system on this computer: PostgreSQL, Kafka and the four services."""
         from deploy.local import stack
@@ -43,9 +52,27 @@ def register(
 
         _check_form(kafka)
         logging.configure_for_commands()
-        place = stack.Place(data_folder(), port, kafka, with_demo)
+        place = stack.Place(data_folder(), port, kafka, demo_size if with_demo else None)
+        demo = stack.Demo(*make_demo, progress=_demo_progress)
         stack.run(place, definitions, say=_step, warn=_warn, ready=_box, demo=demo)
         typer.echo("stopped")
+
+    demo_app = typer.Typer(no_args_is_help=True, help="The invented network of `cumulo up --demo`.")
+    app.add_typer(demo_app, name="demo")
+
+    @demo_app.command("reset")
+    def reset(
+        yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    ) -> None:
+        """Remove the demo with everything that was done in it; the next `cumulo up --demo` makes it anew."""
+        from deploy.local import folder
+        from shared.runtime.local import data_folder
+
+        place = data_folder()
+        if not yes and not typer.confirm(f"Remove everything in {place}?"):
+            raise typer.Exit(1)
+        folder.empty(place)
+        typer.echo(f"{place} is empty; `cumulo up --demo` makes the demo anew")
 
     @app.command()
     def status(json: Json = False) -> None:
@@ -134,6 +161,17 @@ def _warn(line: str) -> None:
 
 def _step(what: str, seconds: float) -> None:
     typer.echo(f"{what} ✓ {seconds:.1f} s")
+
+
+@contextmanager
+def _demo_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar while somebody looks; lines now and then where a file does."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("demo"), BarColumn(), MofNCompleteColumn(), TextColumn("organisations"))
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("demo", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _box(status: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The data folder of the local stack: one user at a time, a format number, secrets made once, the status file.
 
-    version  secrets.json  lock  status.json  postgres/  mail/  logs/
+    version  secrets.json  lock  status.json  demo.json  postgres/  mail/  logs/
 
 Whoever kills the stack at any moment leaves a folder from which the next start works.
 """
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets as randomness
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,30 @@ def write_status(folder: Path, status: dict[str, Any]) -> None:
 def forget_status(folder: Path) -> None:
     """Said at the begin of an orderly end: the stack does not answer any more."""
     (folder / "status.json").unlink(missing_ok=True)
+
+
+def demo_made(folder: Path) -> dict[str, Any]:
+    """What is made of the demo; empty in a folder that has none."""
+    file = folder / "demo.json"
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return found
+
+
+def mark_demo(folder: Path, made: dict[str, Any]) -> None:
+    """Keeps what is made of the demo."""
+    _write_private(folder / "demo.json", json.dumps(made))
+
+
+def empty(folder: Path) -> None:
+    """Removes everything from the data folder of a demo. Raises `NotStarted` where it is in use or holds no demo."""
+    if not (folder / "version").exists() or not (folder / "demo.json").exists():
+        raise NotStarted(f"{folder} holds no demo; nothing was removed")
+    with (folder / "lock").open("a") as lock:
+        _take(lock.fileno(), folder)
+        for entry in folder.iterdir():
+            if entry.name == "lock":
+                continue
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _take(descriptor: int, folder: Path) -> None:

@@ -9,12 +9,13 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from deploy.local import broker, folder, postgres
 from deploy.local.child import GivenUp, program_name
@@ -25,24 +26,39 @@ from deploy.local.server import listening, serve, stop_signals
 from shared.http.edge import application
 from shared.messaging.topics import make_topics
 from shared.runtime import logging, loop
+from shared.runtime.faults import trace_of
 from shared.runtime.local import SUPERUSER, administrator, local_settings
 from shared.runtime.service import Definition, Service
 
-Demo = Callable[[Service], Awaitable[int]]
-"""Makes the demo's clusters and people; how many things it made."""
+DemoSize = Literal["people", "network"]
+Services = Mapping[str, Service]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """How the demo is made: who signs in before the door opens, the whole network behind it.
+
+    `people` tells how many things were new. `network` gets what an earlier start marked as made, where to mark what
+    it makes, and whom to tell how far it is.
+    """
+
+    people: Callable[[Services], Awaitable[int]]
+    network: Callable[[Services, dict[str, Any], Callable[[dict[str, Any]], None], Progress], Awaitable[None]]
+    progress: Callable[[], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """What `cumulo up` was asked for. `kafka` names a real Apache Kafka; None starts the embedded broker.
 
-    `demo` makes people with one-click sign-in.
+    `demo` makes people with one-click sign-in, and their network unless it is "people".
     """
 
     data: Path
     port: int = 8000
     kafka: str | None = None
-    demo: bool = False
+    demo: DemoSize | None = None
 
 
 class Stop:
@@ -111,7 +127,7 @@ def run(
             say("Kafka (Tansu)", time.monotonic() - began)
         status = folder.status_of(
             place.data, secrets, http=door.getsockname()[1], postgres=server.port, kafka=kafka,
-            kafka_embedded=place.kafka is None, demo=place.demo,
+            kafka_embedded=place.kafka is None, demo=place.demo is not None,
         )  # fmt: skip
         services = definitions()
         stop.check()
@@ -153,16 +169,20 @@ async def _services(
             await _until_ready(front, stopping)
             if not stopping.is_set():
                 say("services", time.monotonic() - began)
+                running = {name: app.state.service for name, app in applications.items()}
                 if place.demo:
                     started = time.monotonic()
-                    made = await demo(applications["membership"].state.service)
-                    say(f"demo ({made} new)", time.monotonic() - started)
+                    made = await demo.people(running)
+                    say(f"demo's people ({made} new)", time.monotonic() - started)
                 status["ready"] = True
                 folder.write_status(place.data, status)
                 ready(status)
+                if place.demo == "network":
+                    filling.append(asyncio.create_task(_fill_demo(place, demo, running, say, warn)))
                 if not status["kafka_embedded"]:
                     group.create_task(reconcile_states([app.state.service for app in applications.values()]))
 
+        filling: list[asyncio.Task[None]] = []
         # a task of its own for each, so that one enters and leaves its lifespan in the same task
         async with asyncio.TaskGroup() as group:
             started = [asyncio.Event() for _ in applications]
@@ -175,7 +195,23 @@ async def _services(
             try:
                 await serve(front, door, stopping, tell, front.close)
             finally:
+                for task in filling:
+                    task.cancel()
+                await asyncio.gather(*filling, return_exceptions=True)
                 end.set()
+
+
+async def _fill_demo(place: Place, demo: Demo, services: Services, say: Say, warn: Warn) -> None:
+    """The demo's network while the door is open. What fails is told; the system goes on, the next start tries again."""
+    began = time.monotonic()
+    try:
+        with demo.progress() as progress:
+            await demo.network(services, folder.demo_made(place.data), partial(folder.mark_demo, place.data), progress)
+    except Exception as error:
+        logging.get_log("local").error("demo.failed", error=type(error).__name__, where=trace_of(error))
+        warn(f"the demo could not be completed ({type(error).__name__}); the next start goes on with it")
+    else:
+        say("demo's network", time.monotonic() - began)
 
 
 async def _watch(place: Place, stopping: asyncio.Event) -> None:

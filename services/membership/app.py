@@ -19,6 +19,7 @@ from services.membership.duplicates import api as duplicates
 from services.membership.duplicates import pages as duplicate_pages
 from services.membership.history import api as history
 from services.membership.history import pages as history_pages
+from services.membership.home import pages as home_pages
 from services.membership.intake import pages as intake_pages
 from services.membership.memberships import api as memberships
 from services.membership.memberships import pages as membership_pages
@@ -80,6 +81,7 @@ DEFINITION = Definition(
         history.router,
         history_pages.router,
         search.router,
+        home_pages.router,
         shell_router(),
         documentation_router(),
         components_router(),

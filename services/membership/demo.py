@@ -66,6 +66,7 @@ class DemoCompany(NamedTuple):
     category: Category
     city: str
     does: DemoProfile | None = None
+    since: date = date(2021, 3, 15)
 
 
 class DemoPerson(NamedTuple):
@@ -252,11 +253,12 @@ async def _registered(unit: Unit, company: DemoCompany) -> UUID:
 async def _company(unit: Unit, company: DemoCompany, cluster: UUID) -> UUID:
     id_ = await _registered(unit, company)
     state = next(one.state for one in CLUSTERS if one.slug == company.cluster)
+    day = company.since
     membership = await memberships.apply_for_membership(
-        unit, organization_id=id_, cluster_id=cluster, category=company.category
+        unit, organization_id=id_, cluster_id=cluster, category=company.category, effective=day - timedelta(days=24)
     )
-    membership = await memberships.approve_membership(unit, membership.id)
-    await memberships.activate_membership(unit, membership.id, announce=False)
+    membership = await memberships.approve_membership(unit, membership.id, effective=day - timedelta(days=6))
+    await memberships.activate_membership(unit, membership.id, announce=False, effective=day)
     if company.does is not None:
         await _describe(unit, id_, company.does, company.city, state)
     return id_

@@ -2,6 +2,7 @@
 
 from services.reporting.consumers import CONSUMERS
 from services.reporting.generations import jobs as generations
+from services.reporting.home import pages as home
 from services.reporting.indicators import api as indicators
 from services.reporting.indicators import jobs as figures
 from services.reporting.indicators import pages as indicator_pages
@@ -12,7 +13,7 @@ from shared.runtime.service import Definition
 
 DEFINITION = Definition(
     name="reporting",
-    routers=(indicators.router, stream.router, indicator_pages.router),
+    routers=(indicators.router, stream.router, indicator_pages.router, home.router),
     consumers=(access_consumer("reporting"), *CONSUMERS),
     policy=POLICY,
     loops={"figures": figures.publish},

@@ -97,6 +97,29 @@ class _Observed:
                 )
 
 
+class _Heads:
+    """Answers HEAD as GET without its body, which is what it means (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        ended = False
+
+        async def bare(message: Message) -> None:
+            nonlocal ended
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif not ended:  # a stream's first piece ends it: its listener has gone
+                ended = True
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self.app({**scope, "method": "GET"}, receive, bare)
+
+
 async def _measured(service: Service, part: "Relay | ConsumerLoop") -> None:
     """Sets a part's gauges. Whatever keeps it from that costs its own numbers only: the others are told in time."""
     try:
@@ -186,5 +209,6 @@ def application(definition: Definition, settings: Settings, *, clock: Callable[[
     a_file = (max(settings.files_max_megabytes * 2, settings.import_max_megabytes) + 1) * 1024 * 1024
     app.add_middleware(Guarded, settings=settings, larger=dict.fromkeys(definition.uploads, a_file))
     app.add_middleware(Compressed)
+    app.add_middleware(_Heads)
     app.add_middleware(_Observed, application=app)
     return app

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from shared.http.examples import answers
 from shared.http.inputs import Sequence64
 from shared.http.policy import Allowed, May, NotYours, Serving
+from shared.http.routes import Route
 from shared.messaging import feed
 from shared.refusal import NotFound
 from shared.runtime.service import Definition
@@ -46,7 +47,7 @@ class NoSuchState(NotFound):
 
 def feed_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/feed`."""
-    router = APIRouter(prefix=f"/{definition.name}/feed", tags=["feed"])
+    router = APIRouter(prefix=f"/{definition.name}/feed", tags=["feed"], route_class=Route)
 
     @router.get("", summary="Facts behind a sequence, as a CloudEvents batch", response_class=Response,
                 responses=answers([_FACT], feed.BATCH_TYPE, schema=_BATCH))  # fmt: skip

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.http.inputs import Line, Sequence64
 from shared.http.policy import Allowed, May, Serving
+from shared.http.routes import Route
 from shared.messaging import lane, parked
 from shared.messaging.apply import Applier
 from shared.messaging.parked import Parked, Retried
@@ -200,7 +201,7 @@ Number = Annotated[Sequence64, Field(description="the number of a parked event")
 
 def operations_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/operations`."""
-    router = APIRouter(prefix=f"/{definition.name}/operations", tags=["operations"])
+    router = APIRouter(prefix=f"/{definition.name}/operations", tags=["operations"], route_class=Route)
 
     @router.get("", summary="How the service does", operation_id="read_operations")
     async def state(service: Serving, _reader: Reader) -> OperationsState:

@@ -63,6 +63,10 @@ What was set aside may hold names and addresses (`operations.records`); how the 
 """
 
 
+class UnknownParameter(Refusal):
+    """A parameter that the route does not know; passed over, a list would seem filtered or sorted that is not."""
+
+
 class NotYours(Refusal):
     """The caller's role does not allow it, or not there. `roles` are those that may."""
 
@@ -211,7 +215,19 @@ class Permission:
         found = allowed(service.definition.policy, self.action, viewer)
         if request.method not in SAFE and viewer.kind != "installation":
             await _check_current(service)
+        _check_parameters(request)
         return found
+
+
+def _check_parameters(request: Request) -> None:
+    unknown, known = getattr(request.state, "unknown", ((), ()))
+    if not unknown:
+        return
+    if not known:
+        raise UnknownParameter("{name}: there is no such parameter here, and no other", name=unknown[0],
+                               field=unknown[0])  # fmt: skip
+    raise UnknownParameter("{name}: there is no such parameter here; there are {known}", name=unknown[0],
+                           known=", ".join(known), field=unknown[0])  # fmt: skip
 
 
 def May(action: str) -> Any:  # noqa: N802  # reads as a type: Annotated[Allowed, May("memberships.approve")]

@@ -4,9 +4,10 @@ Bad input never becomes a 500, and only a fault of the program does. Whoever ask
 browser as a page, a program as a document; `type` and the names of fields are the same in all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import asyncpg
 import structlog
@@ -86,9 +87,26 @@ def _phrase(said: "Language", error: HTTPException) -> str:
     return text if text != detail or said.code == "en" else said(HTTPStatus(error.status_code).phrase)
 
 
+def _without_what_is_wrong(request: Request, errors: Sequence[Any]) -> tuple[str, str] | None:
+    """Where a page is without the parameters of its address that it cannot take, and the first such value.
+
+    None for whoever asks for no page, and where something lacks: without more it would lack still.
+    """
+    from shared.web.errors import wants_html
+
+    wrong = {str(one["loc"][1]) for one in errors if one["loc"][0] == "query" and one["type"] != "missing"}
+    whole = len(wrong) > 0 and all(one["loc"][0] == "query" and one["type"] != "missing" for one in errors)
+    if request.method not in ("GET", "HEAD") or not whole or not wants_html(request):
+        return None
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in wrong]
+    text = next((value for name, value in request.query_params.multi_items() if name in wrong), "")
+    return request.url.path + (f"?{urlencode(kept)}" if kept else ""), text[:60]
+
+
 def install(app: FastAPI, name: str) -> None:
     """Registers the handlers on the application of the service of that name."""
     from shared.web import refusals
+    from shared.web.errors import left_out, written
 
     app.state.package = f"services.{name}"  # where its words are: `<package>/locale`
 
@@ -96,6 +114,8 @@ def install(app: FastAPI, name: str) -> None:
         assert isinstance(error, Refusal)
         said = reader_of(request)
         field = {"field": error.field} if error.field else {}
+        if error.status == 401 and (kept := await written(request)) is not None:
+            return kept
         return _answer(
             request, said, error.status, error.code, refusals.reason(said, error),
             headers=error.headers, **field, **error.members,
@@ -104,6 +124,9 @@ def install(app: FastAPI, name: str) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         said = reader_of(request)
+        if (again := _without_what_is_wrong(request, error.errors())) is not None:
+            address, text = again
+            return left_out(request, address, text, refusals.unfit(said, error.errors()[0]))
         errors = [{"field": _field(item), "reason": refusals.unfit(said, item)} for item in error.errors()]
         first = errors[0]
         title = f"{first['field']}: {first['reason']}"

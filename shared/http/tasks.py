@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.http.examples import answers
 from shared.http.identity import Viewer
 from shared.http.policy import Allowed, May, NotYours, Sees, Serving, allowed
+from shared.http.routes import Route
 from shared.http.streams import ASKS_EVERY, present_viewer
 from shared.postgres.pool import TRANSIENT
 from shared.runtime import tasks
@@ -86,7 +87,7 @@ class TaskPage(BaseModel):
 
 def tasks_router(definition: Definition) -> APIRouter:
     """Routes under `/<service>/tasks`."""
-    router = APIRouter(prefix=f"/{definition.name}/tasks", tags=["tasks"])
+    router = APIRouter(prefix=f"/{definition.name}/tasks", tags=["tasks"], route_class=Route)
 
     @router.get("", summary="The caller's own tasks, newest first", operation_id="list_tasks")
     async def own(

@@ -17,7 +17,7 @@ import structlog
 import uuid_utils.compat as uuid_utils
 
 from shared.postgres.pool import TRANSIENT, Connection, Database, Row
-from shared.refusal import Conflict, NotFound, Refusal, Word
+from shared.refusal import Conflict, NotFound, Refusal, Said, Word
 from shared.runtime.faults import trace_of
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class Task:
 
     async def _end(self, state: State, reason: str | None = None) -> None:
         result = None if self.result is None else orjson.dumps(self.result, default=str).decode()
+        if isinstance(reason, Said) and reason.values:  # told in the reader's language, with its values
+            reason = orjson.dumps(reason.written()).decode()
         for wait in (0.1, 0.5, 2.0, None):
             try:
                 async with self._database.connection() as connection:
@@ -305,6 +307,10 @@ def seconds_left(done: int, total: int | None, started: datetime, updated: datet
     return max(0, round(rest - max((now - updated).total_seconds(), 0)))
 
 
+def _reason(kept: str | None) -> str | None:
+    return Said.read(orjson.loads(kept)) if kept is not None and kept.startswith('["') else kept
+
+
 def _known(row: Row, now: datetime) -> Known:
     state: State = row["state"]
     if state == "running" and row["updated"] < now - LOST_AFTER:
@@ -313,5 +319,6 @@ def _known(row: Row, now: datetime) -> Known:
     return Known(
         row["id"], row["kind"], Words(row["title_es"], row["title_en"]), row["actor"], state, row["done"], row["total"],
         row["started"], row["updated"], row["ended"], left, row["stop_asked_by"] is not None, row["seen"],
-        None if row["result"] is None else orjson.loads(row["result"]), row["reason"],
+        None if row["result"] is None else orjson.loads(row["result"]),
+        _reason(row["reason"]),
     )  # fmt: skip

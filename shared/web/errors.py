@@ -13,7 +13,7 @@ from shared.contracts.membership import Role
 from shared.http.identity import Viewer
 from shared.web.language import mark
 from shared.web.navigation import ROLE_WORDS
-from shared.web.shell import pages_of
+from shared.web.shell import pages_of, turn
 
 
 def wants_html(request: Request) -> bool:
@@ -21,6 +21,8 @@ def wants_html(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
 
 
+MOST_KEPT = 500_000
+"""Characters of a form; what is longer is not put onto a page again."""
 TITLES = {
     403: mark("Not with your role"),
     404: mark("This page does not exist"),
@@ -41,6 +43,32 @@ def refusal_page(request: Request, status: int, reason: str, *, roles: Sequence[
     ask = "/access/ask" if status == 403 and roles and viewer is not None and viewer.kind == "person" else None
     capital = reason[:1].upper() + reason[1:]
     return error_page(request, viewer, status, said(title), capital, roles=tuple(roles), ask=ask)
+
+
+async def written(request: Request) -> Response | None:
+    """What somebody wrote into a form while their sign-in ran out, on a page from which they send it again.
+
+    None for anything but a form of ours: what another site sends is never offered for sending.
+    """
+    form = request.headers.get("content-type", "").startswith(("application/x-www-form-urlencoded", "multipart/form"))
+    if request.method != "POST" or not form or not wants_html(request) or request.headers.get("hx-request") == "true":
+        return None
+    if request.headers.get("sec-fetch-site") != "same-origin":
+        return None
+    fields = [(name, value) for name, value in (await request.form()).multi_items()]
+    texts = [(name, value) for name, value in fields if isinstance(value, str)]
+    if sum(len(value) for _, value in texts) > MOST_KEPT:
+        return None
+    return pages_of("shared.web").render(
+        request, None, "kept.html", 401, fields=texts, files=len(fields) - len(texts), action=request.url.path
+    )
+
+
+def left_out(request: Request, address: str, value: str, reason: str) -> Response:
+    """To the same page without the parameters of its address that it cannot take, and says which and why."""
+    said = pages_of("shared.web").language(request, getattr(request.state, "viewer", None))
+    words = said(mark("«%(value)s» cannot be taken here and was left out: %(reason)s"), value=value, reason=reason)
+    return turn(address, said=words, tone="warn")
 
 
 def error_page(

@@ -5,6 +5,7 @@ The page is the same from whatever service answers; each of its parts is a fragm
 
 import asyncio
 import shlex
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -34,6 +35,7 @@ from shared.runtime.service import Definition, Service
 from shared.runtime.settings import SERVICES
 from shared.web.forms import Form
 from shared.web.language import Language, mark
+from shared.web.page import Tone
 from shared.web.refusals import reason as reason_of
 from shared.web.shell import pages_of, turn
 from shared.web.tables import Column, Listing
@@ -79,6 +81,17 @@ SERVICE_WORDS = {
 """What each service is called on pages."""
 
 
+REASONS = (
+    mark("Field required"), mark("Extra inputs are not permitted"), mark("Input should be a valid string"),
+    mark("Input should be a valid integer"), mark("Input should be a valid dictionary"),
+    mark("Input should be a valid list"), mark("Input should be a valid boolean"),
+    mark("an event without data"), mark("it is not the id of what the record is about"),
+    mark("the record's key is not UTF-8 text without NUL"), mark("this fact needs the day from which it counts"),
+    mark("a membership is in force from some day on"), mark("somebody writes on some day"),
+)  # fmt: skip
+"""What most often keeps an event from being applied, behind the place in it; the rest is told as it was kept."""
+
+
 class NoSuchFact(NotFound):
     """The service has published no fact of this sequence."""
 
@@ -119,6 +132,7 @@ def operations_pages(definition: Definition) -> APIRouter:
             request, reader.viewer, "operations/parked_list.html", listing=Listing(columns, found[:ROWS], total=total),
             more=found[ROWS - 1].number if len(found) > ROWS else None, service=service.name, settled=settled,
             may_read=records.everything, name=SERVICE_WORDS[service.name], bare=_bare,
+            why=partial(_why, pages.language(request, reader.viewer)),
         )  # fmt: skip
 
     @router.get(f"{own}/parked/{{number}}", response_class=HTMLResponse)
@@ -131,7 +145,7 @@ def operations_pages(definition: Definition) -> APIRouter:
     async def retry(request: Request, service: Serving, settler: Settler, number: Number) -> Response:
         said = pages.language(request, settler.viewer)
         done = await retry_parked(service, number, settler.actor)
-        return turn(_after(service, number, done), said=_told(said, done))
+        return turn(_after(service, number, done), said=_told(said, done), tone=_tone(done))
 
     @router.post(f"{own}/parked/{{number}}/drop", response_class=HTMLResponse)
     async def drop(request: Request, service: Serving, settler: Settler, number: Number) -> Response:
@@ -165,7 +179,7 @@ def operations_pages(definition: Definition) -> APIRouter:
         except parked.NotMended as refusal:
             form = Form.refused(typed, refusal, reason=reason_of(said, refusal))
             return await _record(request, service, settler, settler, number, form, refusal.status)
-        return turn(_after(service, number, done), said=_told(said, done))
+        return turn(_after(service, number, done), said=_told(said, done), tone=_tone(done))
 
     @router.get(f"{own}/facts/{{sequence}}", response_class=HTMLResponse)
     async def fact(
@@ -203,6 +217,7 @@ async def _record(
     contract = find(event.type)
     return pages.render(
         request, reader.viewer, "operations/parked.html", status, event=event, record=record, text=text,
+        why=_why(pages.language(request, reader.viewer), event.reason),
         form=form or Form({"value": text}), may_settle=settling.everything, service=service.name,
         name=_bare(event.type), mendable=contract is not None and item.value is not None,
         about=_about(contract, pages.language(request, reader.viewer)),
@@ -225,9 +240,23 @@ def _after(service: Service, number: int, done: Retried) -> str:
     return f"/{service.name}/pages/parked/{number}" if done.reason is not None and not done.applied else "/operations"
 
 
+def _tone(done: Retried) -> Tone:
+    return "bad" if done.reason is not None and not done.applied else "good"
+
+
+def _why(said: Language, reason: str | None) -> str | None:
+    """Why an event was set aside, as far as there are words for it: where in the event, and what is wrong there."""
+    if reason is None:
+        return None
+    kind, apart, rest = reason.partition(": ")
+    text = rest if apart and kind == "EventRefused" else reason
+    where, apart, what = text.partition(": ")
+    return f"{where}: {said(what)}" if apart else said(text)
+
+
 def _told(said: Language, done: Retried) -> str:
     if done.reason is not None and not done.applied:
-        return said(mark("It still cannot be applied: %(reason)s"), reason=done.reason)
+        return said(mark("It still cannot be applied: %(reason)s"), reason=_why(said, done.reason))
     text = said.plural("%(num)s event applied", "%(num)s events applied", done.applied)
     if done.waiting:
         text += "; " + said.plural("%(num)s still waits", "%(num)s still wait", done.waiting)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -23,6 +23,9 @@ from shared.web.navigation import Link, role_words
 CURSORS = ("after", "before")
 
 
+Tone = Literal["good", "warn", "bad"]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What the shell knows of the page that is being rendered."""
@@ -33,8 +36,9 @@ class Page:
     now: datetime
     theme: str | None
     scope: str | None
-    said: str | None
+    said: tuple[Tone, str] | None
     links: list[Link] = field(default_factory=list)
+    demo: bool = False
 
     @property
     def path(self) -> str:

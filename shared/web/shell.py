@@ -51,13 +51,14 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from shared.http.identity import Viewer
 from shared.runtime.service import Service
 from shared.web import language as languages
 from shared.web.language import Code, Language, catalogues_of
 from shared.web.navigation import links
-from shared.web.page import FUNCTIONS, PAGE, Page
+from shared.web.page import FUNCTIONS, PAGE, Page, Tone
 
 SCOPE_COOKIE = "cumulo_scope"
 THEME_COOKIE = "cumulo_theme"
@@ -90,7 +91,7 @@ class Pages:
         """The reader's language, for texts that are not in a template: `language("Saved")`, `language.day(d)`."""
         code = languages.chosen(
             viewer,
-            cookie=request.cookies.get(languages.COOKIE),
+            cookie=request.cookies.get(languages.COOKIE) or getattr(request.state, "speaks", None),
             accepted=request.headers.get("accept-language"),
             otherwise=otherwise,
         )
@@ -113,8 +114,12 @@ class Pages:
     def fragment(
         self, request: Request, viewer: Viewer | None, template: str, status: int = 200, **context: Any
     ) -> HTMLResponse:
-        """A part of a page, for htmx."""
-        return HTMLResponse(self._text(self._page(request, viewer), template, context), status, headers=HEADERS)
+        """A part of a page, for htmx; opened by itself in a browser it is a page that holds it."""
+        page = self._page(request, viewer)
+        text = self._text(page, template, context)
+        if request.headers.get("sec-fetch-dest") == "document":
+            text = self._text(page, "part.html", {"part": Markup(text)})  # noqa: S704 - just rendered
+        return HTMLResponse(text, status, headers=HEADERS)
 
     def text(self, request: Request, viewer: Viewer | None, template: str, **context: Any) -> str:
         """A template as text, for the data of a server-sent event."""
@@ -131,8 +136,9 @@ class Pages:
             now=service.clock() if service else datetime.now(UTC),
             theme=theme if theme in ("light", "dark") else None,
             scope=scope_of(request),
-            said=unquote(said)[:300] if said else None,
+            said=_said(said),
             links=links(viewer, request.url.path),
+            demo=bool(service and service.settings.demo),
         )
 
     def _text(self, page: Page, template: str, context: dict[str, Any]) -> str:
@@ -179,6 +185,13 @@ def _folders(package: str) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     return tuple(folder / "templates" for folder in found), tuple(reversed(found))
 
 
+def _said(cookie: str | None) -> tuple[Tone, str] | None:
+    """What the page before had to say: its tone and its words."""
+    tone, _, words = unquote(cookie or "").partition(" ")
+    tones: tuple[Tone, ...] = ("good", "warn", "bad")
+    return next(((one, words[:300]) for one in tones if one == tone and words), None)
+
+
 def _service(request: Request) -> Service | None:
     app = request.scope.get("app")
     return getattr(app.state, "service", None) if app is not None else None
@@ -205,9 +218,9 @@ def local_path(target: str | None, otherwise: str = "/") -> str:
     return otherwise if any(ord(c) < 33 or ord(c) == 127 for c in target) else target
 
 
-def turn(target: str, *, said: str | None = None) -> RedirectResponse:
-    """The answer to a form that was done: 303 to a page of ours, which then says this once."""
+def turn(target: str, *, said: str | None = None, tone: Tone = "good") -> RedirectResponse:
+    """The answer to a form that was done: 303 to a page of ours, which then says this once, in this tone."""
     response = RedirectResponse(local_path(target), 303)
     if said:
-        response.set_cookie(SAID_COOKIE, quote(said[:300]), max_age=60, samesite="lax", httponly=True)
+        response.set_cookie(SAID_COOKIE, quote(f"{tone} {said[:300]}"), max_age=60, samesite="lax", httponly=True)
     return response

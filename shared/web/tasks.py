@@ -18,6 +18,7 @@ from shared.runtime.service import Definition
 from shared.runtime.settings import SERVICES, ServiceName
 from shared.web.language import Language, mark
 from shared.web.operations import SERVICE_WORDS
+from shared.web.refusals import sentence
 from shared.web.shell import pages_of, turn
 from shared.web.tables import Column, Listing
 
@@ -82,7 +83,7 @@ def tasks_pages(definition: Definition) -> APIRouter:
         said = pages.language(request, caller.viewer)
         return pages.fragment(
             request, caller.viewer, "tasks/shown.html", task=task, service=service.name, states=STATES,
-            own=task.actor == caller.actor, reason=said(task.reason) if task.reason else None,
+            own=task.actor == caller.actor, reason=sentence(said, task.reason) if task.reason else None,
             outcome=list(_told(task.result or {}, said)),
         )  # fmt: skip
 

@@ -116,7 +116,9 @@ def _plain(file: Path) -> str:
 def house(folder: Path) -> Iterator[House]:
     """`cumulo up --demo` on a free port, with its demo made."""
     data = folder / "data"
-    program = Program("up", "--demo", "--port", "0", "--data", str(data), log=folder / "up.log")
+    program = Program(
+        "up", "--demo", "--demo-size", "people", "--port", "0", "--data", str(data), log=folder / "up.log"
+    )
     try:
         program.wait_for("Ctrl-C")
         code, output, errors = finished("status", "--json", "--data", str(data))

@@ -123,4 +123,5 @@ async def test_the_page_of_the_interfaces_takes_nothing_from_elsewhere(client_fo
         assert (await client.get(address)).status_code == 200
     assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)
     unknown = await client.get("/api", params={"service": "elsewhere"}, headers={"Accept": "text/html"})
-    assert unknown.status_code == 422
+    assert (unknown.status_code, unknown.headers["location"]) == (303, "/api")
+    assert "elsewhere" in unknown.cookies["cumulo_said"]

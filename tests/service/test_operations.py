@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import orjson
@@ -139,6 +140,9 @@ async def test_what_waits_behind_is_applied_when_the_first_is_given_up_with_a_re
     assert refused.status_code == 422 and "reason" in refused.text
     failing = await place.ask(f"/operations/parked/{first['number']}/retry", "POST")
     assert failing.json()["applied"] == 0 and failing.json()["waiting"] == 2 and failing.json()["reason"]
+    tried = await place.ask(f"/pages/parked/{first['number']}/retry", "POST", headers=HTML)
+    assert unquote(tried.cookies["cumulo_said"]).startswith("bad Sigue sin poder aplicarse"), tried.cookies
+    assert "Falta este campo" in (await place.ask(f"/pages/parked/{first['number']}", headers=HTML)).text
     done = await place.ask(f"/operations/parked/{first['number']}/drop", "POST", json={"reason": "era una prueba"})
     assert done.json() == {"applied": 1, "outdated": 0, "dropped": 1, "waiting": 0, "reason": None}
     (receipt,) = (await place.ask(f"/operations/received?id={first['id']}")).json()["receipts"]

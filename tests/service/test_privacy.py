@@ -38,7 +38,8 @@ NOT_OF_PEOPLE = {
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A running stack with two companies and their representatives, to whom a welcome was mailed."""
     folder = tmp_path_factory.mktemp("privacy")
-    program = Program("up", "--demo", "--port", "0", "--data", str(folder / "data"), log=folder / "up.log")
+    program = Program("up", "--demo", "--demo-size", "people", "--port", "0", "--data", str(folder / "data"),
+                      log=folder / "up.log")  # fmt: skip
     try:
         program.wait_for("Ctrl-C", seconds=120)
         (folder / "padron.csv").write_text(SHEET, "utf-8")

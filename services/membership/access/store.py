@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from services.membership.access.domain import NETWORK, Account, Grant, Session, SigningKey, mail_key
@@ -64,6 +65,10 @@ SELECT account_id FROM role_grant WHERE role = 'coordinator' AND period @> $1::d
 GROUP BY account_id ORDER BY max(granted_at) DESC LIMIT 20
 """
 INSERT_LINK = "INSERT INTO sign_in_link (hash, account_id, goes_to, made_at, until) VALUES ($1, $2, $3, $4, $5)"
+LINK_LIVES = """
+SELECT a.language FROM sign_in_link l JOIN account a ON a.id = l.account_id
+WHERE l.hash = $1 AND l.used_at IS NULL AND l.until > $2
+"""
 USE_LINK = """
 UPDATE sign_in_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND until > $2 RETURNING account_id, goes_to
 """
@@ -190,6 +195,12 @@ async def insert_link(connection: Connection, hash_: bytes, account_id: UUID, go
                       until: datetime) -> None:  # fmt: skip
     """Keeps a one-time link by the hash of its secret."""
     await connection.execute(INSERT_LINK, hash_, account_id, goes_to, made, until)
+
+
+async def link_lives(connection: Connection, hash_: bytes, now: datetime) -> Literal["es", "en"] | None:
+    """The language of whom a link would let in, None when it opens nothing. Uses nothing up."""
+    found: Literal["es", "en"] | None = await connection.fetchval(LINK_LIVES, hash_, now)
+    return found
 
 
 async def use_link(connection: Connection, hash_: bytes, now: datetime) -> tuple[UUID, str] | None:

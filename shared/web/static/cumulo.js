@@ -4,6 +4,7 @@
 //   data-autosubmit                a filter form goes off when changed         data-relative  "2 minutes ago" stays true
 //   data-chart, data-library       draws a chart        data-progress=URL      follows a long task
 //   data-bell="SERVICES"           counts what ended
+//   data-merges=N                  the lines that several services bring, oldest first, at most N
 //   data-label on an htmx element  what failed, when it fails; data-quiet: it fails without a word
 "use strict";
 
@@ -124,6 +125,19 @@
   for (const [name, off] of [["htmx:sseOpen", false], ["htmx:sseError", true], ["htmx:sseClose", true]]) {
     document.body.addEventListener(name, (event) => all("[data-live]", event.target).forEach((dot) => dot.classList.toggle("off", off)));
   }
+
+  // ---- lines of several services in one list
+  function merge(block) {
+    const list = block.querySelector("[data-merged]");
+    list.append(...all(".lazy li", block));
+    const lines = [...list.children].sort((one, other) => one.dataset.since.localeCompare(other.dataset.since));
+    list.replaceChildren(...lines.slice(0, Number(block.dataset.merges)));
+    block.querySelector("[data-nothing]").hidden = lines.length > 0 || all(".lazy[aria-busy], .lazy.failed", block).length > 0;
+  }
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    const block = event.detail.target.closest("[data-merges]");
+    if (block) merge(block);
+  });
 
   // ---- times that stay true
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

@@ -133,7 +133,7 @@
     what.append(key);
     const outbox = part("td", fact.published ? after(fact, fact.published) : words.waiting, "num nowrap");
     const place = part("td");
-    place.append(part("code", fact.topic), part("small", found ? `${found.partition}/${found.offset}` : ""));
+    place.append(part("code", fact.topic), part("small", found ? `${found.partition}/${found.offset}` : fact.published ? words.place : ""));
     made.append(when, what, outbox, place, ...services.map((service) => cell(fact, service)));
     return made;
   }

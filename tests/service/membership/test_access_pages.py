@@ -63,7 +63,9 @@ async def form(browser: httpx.AsyncClient, page: str, **values: str) -> dict[str
 def said_once(answer: httpx.Response, address: str) -> str:
     """The toast of a form that was done and led to this address."""
     assert (answer.status_code, answer.headers["location"]) == (303, address), answer.text
-    return unquote(answer.cookies["cumulo_said"])
+    tone, _, words = unquote(answer.cookies["cumulo_said"]).partition(" ")
+    assert tone == "good"
+    return words
 
 
 def errors(answer: httpx.Response) -> Mapping[str, str]:

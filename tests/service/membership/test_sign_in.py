@@ -104,6 +104,18 @@ async def test_a_link_from_the_mail_opens_the_door_once(door: Door) -> None:
     assert again.json()["field"] == "token"
 
 
+async def test_a_link_speaks_the_language_of_its_person_and_says_when_it_opens_nothing(door: Door) -> None:
+    mail, browser = await door.invited(language="en"), door.browser()
+    secret = await door.link(browser, mail)
+    page = {"token": secret}
+    fresh = (await browser.get("/sign-in", params=page, headers={"Accept-Language": "es"})).text
+    assert "One more click" in fresh and secret in fresh
+    assert (await browser.post("/sign-in", data=page)).status_code == 303
+    used = (await door.browser().get("/sign-in", params=page)).text
+    assert "Este enlace no abre nada" in used and 'name="token"' not in used
+    assert "Este enlace no abre nada" in (await door.browser().get("/sign-in", params={"token": "x"})).text
+
+
 async def test_a_link_lasts_fifteen_minutes(door: Door) -> None:
     mail = await door.invited()
     secret = await door.link(door.browser(), mail)

@@ -136,7 +136,7 @@ async def test_what_people_typed_is_shown_as_text_everywhere(
     async def show(request: Request) -> Response:
         return pages.render(request, None, "room.html", bad=HOSTILE, form=form)
 
-    browser.cookies.set("cumulo_said", "%3Cimg%20src%3Dx%3E")
+    browser.cookies.set("cumulo_said", "good%20%3Cimg%20src%3Dx%3E")
     answer = await browser.get("/room")
     assert answer.status_code == 200
     assert "Una sala: " in answer.text  # its own template, its own words

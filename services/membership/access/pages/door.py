@@ -27,6 +27,7 @@ from shared.http.policy import Serving, check_not_from_elsewhere, check_same_ori
 from shared.http.routes import Route
 from shared.http.sessions import door_of, drop_session, set_session
 from shared.refusal import Refusal
+from shared.runtime import tasks
 from shared.runtime.service import Service
 from shared.web.forms import Form as FormState
 from shared.web.language import mark
@@ -103,6 +104,20 @@ async def _door(request: Request, service: Service, form: FormState, status: int
     return pages.render(request, None, "door.html", status, form=form, cards=cards, provider=provider)
 
 
+@router.get("/door/loading", response_class=HTMLResponse)
+async def loading(
+    request: Request, service: Serving, was: Annotated[str, Query(max_length=1)] = "", cookie: Session = None
+) -> Response:
+    """How far the demo's network is, for the top of every page while it is made; nothing otherwise."""
+    running = None
+    if service.settings.demo:
+        async with service.database.connection() as connection:
+            found = await tasks.tasks_of(connection, "demo", now=service.clock(), limit=1)
+        running = next((one for one in found if one.kind == "demo" and one.state == "running"), None)
+    viewer = await _viewer(service, cookie)
+    return pages.fragment(request, viewer, "demo_loading.html", running=running, was=bool(was))
+
+
 @router.post("/door/link", response_class=HTMLResponse)
 async def ask(
     request: Request, service: Serving, background: BackgroundTasks, mail: Annotated[str, Form(max_length=300)] = "",
@@ -132,9 +147,13 @@ async def ask(
 
 
 @router.get("/sign-in", response_class=HTMLResponse)
-async def link(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """What a mailed link opens: one button, which uses it."""
-    return pages.render(request, None, "sign_in.html", token=token, refused=False)
+async def link(request: Request, service: Serving, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """What a mailed link opens: one button, which uses it. It speaks the language of whom it was sent to."""
+    async with service.database.connection() as connection:
+        await limits.allow_opening(connection, request, now=service.clock())
+        language = await store.link_lives(connection, domain.hash_of(token), service.clock())
+    request.state.speaks = language
+    return pages.render(request, None, "sign_in.html", token=token, refused=language is None)
 
 
 @router.post("/sign-in", response_class=HTMLResponse)

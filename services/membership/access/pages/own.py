@@ -13,7 +13,7 @@ from services.membership.access.pages.waiting import releasable
 from shared.http.edge import unit_of
 from shared.http.identity import Viewer
 from shared.http.inputs import Line
-from shared.http.policy import Serving, Viewing
+from shared.http.policy import CLUSTER_ROLES, NETWORK_ROLES, ORGANIZATION_ROLES, Serving, Viewing
 from shared.http.routes import Route
 from shared.http.sessions import drop_session
 from shared.runtime.service import Service
@@ -25,6 +25,8 @@ from shared.web.shell import keep, turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)
 
+PENDING = {"membership": mark("Register")}
+"""Which services have something that may wait for somebody, and what each is called."""
 PLACES = {
     "company": mark("What others see of your company, and what only you see."),
     "register": mark("Organisations and memberships of the clusters."),
@@ -41,13 +43,17 @@ PLACES = {
 """What is behind each entry of the navigation."""
 
 
+_SEES_BLOCKS = frozenset({*NETWORK_ROLES, *CLUSTER_ROLES, *ORGANIZATION_ROLES})
+
+
 async def home(request: Request, service: Service, viewer: Viewer) -> Response:
     """Inicio: what waits for the viewer to release it, and the places that their roles open."""
     said = pages.language(request, viewer)
     places = [(link.address, link.words, PLACES.get(link.key, "")) for link in links(viewer, "/") if link.key != "home"]
     return pages.render(
         request, viewer, "home.html", places=places, roles=await _roles(service, viewer, said),
-        waiting=await releasable(service, viewer, said),
+        waiting=await releasable(service, viewer, said), services=PENDING.items(),
+        blocks=bool(viewer.roles & _SEES_BLOCKS),
     )  # fmt: skip
 
 

@@ -98,6 +98,24 @@ async def as_file(
     return await exported(ending, "access", [said(mark("Person")), said(mark("Mail")), said(mark("Roles"))], rows)
 
 
+@router.get("/access/waiting.{ending}")
+async def waiting_as_file(
+    request: Request, service: Serving, reader: Exporting, preparing: Preparing, releasing: Releasing, ending: Ending
+) -> StreamingResponse:
+    """What was prepared and waits to be released, as a file; for who may export people."""
+    said = pages.language(request, reader.viewer)
+    async with service.database.connection() as connection:
+        found = await waiting(connection, preparing, releasing, said)
+
+    async def lines() -> AsyncIterator[Sequence[Any]]:
+        for one in found:
+            yield one.name, one.mail, one.role, one.over, one.by, one.at.date()
+
+    columns = [said(words) for words in (mark("Person"), mark("Mail"), mark("Role"), mark("Over"), mark("Prepared by"),
+                                         mark("Since"))]  # fmt: skip
+    return await exported(ending, "waiting", columns, lines())
+
+
 async def _exported(service: Service, asked: views.Asked, span: Span, said: Language) -> AsyncIterator[Sequence[Any]]:
     today = day_in(service.settings.network_zone, service.clock())
     after: UUID | None = None

@@ -4,12 +4,13 @@ A token travels from the form to the page that shows it in a cookie for that pag
 it stands in no table, no address and no kept answer.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Cookie, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 
 from services.membership.access import store, views
@@ -18,6 +19,7 @@ from services.membership.access.domain import Account
 from services.membership.access.pages.parts import identifier, over, pages, reaches, sent, who
 from shared.http import limits
 from shared.http.edge import unit_of
+from shared.http.exports import Ending, exported
 from shared.http.inputs import Line
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
@@ -81,6 +83,32 @@ async def tokens(
     return answer
 
 
+@router.get("/tokens.{ending}")
+async def as_file(request: Request, service: Serving, reader: TokenReader, ending: Ending) -> StreamingResponse:
+    """All programs, whole, as a file; no token stands in it."""
+    said = pages.language(request, reader.viewer)
+
+    async def lines() -> AsyncIterator[Sequence[Any]]:
+        after: UUID | None = None
+        while True:
+            async with service.database.connection() as connection:
+                found = await store.programs(connection, after, ROWS)
+                names = await views.scopes(connection, found)
+                called = await views.actors(connection, {one.made_by for one in found})
+            for row in (_row(service, said, one, names, called) for one in found):
+                roles = [f"{role} ({over})" for role, over in row["roles"]]
+                until = row["until"].date() if row["until"] else None
+                ended = said(mark("ended")) if row["ended"] else None
+                yield row["name"], roles, row["services"], until, ended, row["by"]
+            if len(found) < ROWS:
+                return
+            after = found[-1].id
+
+    columns = [said(words) for words in (mark("Program"), mark("Reads as"), mark("Opens"), mark("Until"),
+                                         mark("State of the token"), mark("Made by"))]  # fmt: skip
+    return await exported(ending, "tokens", columns, lines())
+
+
 def _row(
     service: Service, said: Language, one: Account, names: dict[UUID, str], called: dict[str, str]
 ) -> dict[str, Any]:  # fmt: skip
@@ -88,7 +116,8 @@ def _row(
         "id": one.id, "name": one.name, "until": one.until,
         "ended": one.until is not None and one.until <= service.clock(),
         "roles": [(said(ROLE_WORDS[g.role]), over(said, g.scope_id, names)) for g in one.grants],
-        "services": list(one.services or ()), "by": who(said, one.made_by, called), "at": one.made_at,
+        "services": [said(SERVICE_WORDS[name]) for name in one.services or ()],
+        "by": who(said, one.made_by, called), "at": one.made_at,
     }  # fmt: skip
 
 

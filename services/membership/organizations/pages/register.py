@@ -47,7 +47,7 @@ COLUMNS = (
     Column("place", mark("Place"), minor=True),
 )
 EXPORTED = (
-    mark("Address"), mark("Trade name"), mark("Legal name"), mark("Type"), mark("Positions in the chain"),
+    mark("Page"), mark("Trade name"), mark("Legal name"), mark("Type"), mark("Positions in the chain"),
     mark("Clusters"), mark("Since"), mark("City"), mark("State"),
 )  # fmt: skip
 
