@@ -18,4 +18,6 @@ CONSUMERS = (
         },
     ),
     Consumer(name="events.branches", handlers={ProfileState: members.keep_branches}),
+    # a name of its own: the one above has read its clusters long ago, and did not keep this of them
+    Consumer(name="events.networks", handlers={ClusterState: members.keep_networks}),
 )
