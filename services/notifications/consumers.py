@@ -3,10 +3,23 @@
 Nothing else listens to Kafka. A fact whose rule says that it concerns nobody is not read at all.
 """
 
+from services.notifications.gatherings import commands as gatherings
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import commands as recipients
 from services.notifications.subjects.domain import RULES, ConcernsNobody
-from shared.contracts.membership import ClusterState, ContactState, OrganizationMerged, OrganizationState, PersonState
+from shared.contracts.events import GatheringState, RegistrationState
+from shared.contracts.membership import (
+    ClusterState,
+    ContactRequested,
+    ContactState,
+    MembershipActivated,
+    MembershipApplied,
+    MembershipApproved,
+    MembershipRefused,
+    OrganizationMerged,
+    OrganizationState,
+    PersonState,
+)
 from shared.messaging.events import Consumer
 
 CONSUMERS = (
@@ -18,7 +31,25 @@ CONSUMERS = (
             OrganizationMerged: recipients.keep_merged,
             ContactState: recipients.keep_contacts,
             PersonState: recipients.keep_people,
-            **{fact: messages.notice for fact, rule in RULES.items() if not isinstance(rule, ConcernsNobody)},
+            MembershipActivated: messages.notice,
+            ContactRequested: messages.notice,
+        },
+    ),
+    # names of their own: they came later, and begin at the beginning, where what is old asks nothing of anybody
+    Consumer(
+        name="notifications.applications",
+        handlers=dict.fromkeys((MembershipApplied, MembershipApproved, MembershipRefused), messages.notice),
+    ),
+    Consumer(
+        name="notifications.gatherings",
+        handlers={
+            GatheringState: gatherings.keep_gatherings,
+            RegistrationState: gatherings.keep_registrations,
+            **{
+                fact: messages.notice
+                for fact, rule in RULES.items()
+                if fact.SERVICE == "events" and not isinstance(rule, ConcernsNobody)
+            },
         },
     ),
 )

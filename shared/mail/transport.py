@@ -53,8 +53,12 @@ def compose(
     at: datetime,
     language: str,
     reply_to: str | None = None,
+    calendar: tuple[str, bytes] | None = None,
 ) -> EmailMessage | None:
     """The mail of one message, None when its address cannot be written. `at` is the Date of its making.
+
+    `calendar` is an entry for the reader's calendar and its method (iMIP, RFC 6047): as a part that programs act on,
+    and as a file for all others.
 
     Raises `SenderUnusable`, which is about us: the recipient's address is not blamed for it.
     """
@@ -81,6 +85,10 @@ def compose(
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(rendered.text)
     mail.add_alternative(rendered.html, subtype="html")
+    if calendar is not None:
+        method, entry = calendar
+        mail.add_alternative(entry.decode(), subtype="calendar", params={"method": method})
+        mail.add_attachment(entry, maintype="application", subtype="ics", filename="evento.ics")
     mail["Content-Language"] = language  # last: setting the content drops every Content- header
     return mail
 

@@ -1,7 +1,7 @@
 """Messages over HTTP: what was sent for which fact, what became of it, and one more try."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from services.notifications.messages import commands, domain, views
 from services.notifications.messages.domain import State
+from services.notifications.subjects.domain import Subject
 from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
@@ -58,7 +59,7 @@ class MessagePage(BaseModel):
 async def messages(
     service: Serving, reader: Reader,
     state: Annotated[State | None, Query()] = None,
-    subject: Annotated[Literal["welcome", "contact"] | None, Query()] = None,
+    subject: Annotated[Subject | None, Query()] = None,
     after: Annotated[UUID | None, Query(description="cursor: `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> MessagePage:  # fmt: skip

@@ -4,14 +4,14 @@ A notice waits for the names and people that it needs and that may come later; e
 one message, made once however often it is asked for.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from services.notifications.messages import domain, store, views
-from services.notifications.subjects.domain import GREETED_WITHIN, RULES, asked_by
+from services.notifications.subjects.domain import GREETED_WITHIN, RULES, Asked, asked_by
 from shared.contracts.base import contract_of
 from shared.mail.attempt import Attempt
 from shared.messaging.events import Event
@@ -46,15 +46,35 @@ async def notice(unit: Unit, events: Sequence[Event]) -> None:
     rows = []
     for event in events:
         asked = asked_by(event, _FACTS[event.type], unit.now)
-        if asked is None:
-            continue
-        rows.append(
-            (event.id, asked.subject, asked.organization_id, asked.cluster_id, asked.category, asked.effective,
-             unit.now, unit.now + GREETED_WITHIN, event.cause, event.traceparent, asked.about)
-        )  # fmt: skip
+        if asked is not None:
+            rows.append(_row(unit, event.id, asked, event.cause, event.traceparent))
     if rows:
         await take_turn(unit)
-        await address(unit, organizations=await store.add_notices(unit.connection, rows))
+        await _add(unit, rows)
+
+
+async def ask(unit: Unit, asked: Sequence[tuple[UUID, Asked]], *, cause: str) -> None:
+    """Notices that no fact brought, by ids that are always the same; to be called in one's turn."""
+    await _add(unit, [_row(unit, id_, one, cause, None) for id_, one in asked])
+
+
+def _row(unit: Unit, id_: UUID, asked: Asked, cause: str, traceparent: str | None) -> tuple[Any, ...]:
+    return (id_, asked.subject, asked.organization_id, asked.cluster_id, asked.category, asked.effective, unit.now,
+            unit.now + GREETED_WITHIN, cause, traceparent, asked.about, asked.gathering_id)  # fmt: skip
+
+
+async def _add(unit: Unit, rows: Sequence[tuple[Any, ...]]) -> None:
+    organizations, gatherings = await store.add_notices(unit.connection, rows)
+    await address(unit, organizations=organizations)
+    await address_registered(unit, gatherings)
+
+
+async def address_registered(unit: Unit, gatherings: Collection[UUID]) -> None:
+    """Makes the messages that open notices of these gatherings can have by now, to whoever is registered there."""
+    if not gatherings:
+        return
+    await unit.connection.execute(store.HOSTED, list(gatherings))
+    await _messages(unit, await views.unaddressed_registered(unit.connection, unit.now, gatherings))
 
 
 async def address(
@@ -64,7 +84,10 @@ async def address(
     """Makes the messages that open notices of these organisations, clusters or contacts can have by now."""
     if not organizations and not clusters and not contacts:
         return
-    found = await views.unaddressed(unit.connection, unit.now, organizations, clusters, contacts)
+    await _messages(unit, await views.unaddressed(unit.connection, unit.now, organizations, clusters, contacts))
+
+
+async def _messages(unit: Unit, found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (domain.message_id(row["notice_id"], row["person_id"]), row["notice_id"], row["person_id"], row["subject"])
         for row in found

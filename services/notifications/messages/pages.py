@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.notifications.messages import commands, domain, views
 from services.notifications.messages.domain import State
+from services.notifications.subjects.domain import Subject
 from shared.http.edge import unit_of
 from shared.http.exports import Ending, exported
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -36,7 +37,15 @@ COLUMNS = (
     Column("cluster", mark("Cluster"), minor=True), Column("state", mark("State")), Column("created_at", mark("Made")),
     Column("attempts", mark("Attempts"), numeric=True, minor=True),
 )  # fmt: skip
-SUBJECTS = {"welcome": mark("Welcome"), "contact": mark("Enquiry by the directory")}
+SUBJECTS: dict[Subject, str] = {
+    "welcome": mark("Welcome"), "contact": mark("Enquiry by the directory"),
+    "application": mark("Application received"), "approved": mark("Application approved"),
+    "refused": mark("Application refused"), "registered": mark("Place confirmed"), "waiting": mark("Waiting list"),
+    "offered": mark("Place offered"), "offer_lapsed": mark("Offer ended"),
+    "unregistered": mark("Registration cancelled"),
+    "changed": mark("Event changed"), "postponed": mark("Event put off"), "cancelled": mark("Event called off"),
+    "reminder_week": mark("Reminder, a week before"), "reminder_day": mark("Reminder, the day before"),
+}  # fmt: skip
 STATES: dict[str, tuple[str, str]] = {
     "due": (mark("to be sent"), "calm"),
     "sent": (mark("sent"), "good"),

@@ -9,14 +9,18 @@ from shared.postgres.pool import Connection
 
 ADD_NOTICES = """
 INSERT INTO notice (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause,
-                    traceparent, about)
+                    traceparent, about, gathering_id)
 SELECT id, subject, present_organization(organization_id), cluster_id, category, effective, noticed_at, open_until,
-       cause, traceparent, about
+       cause, traceparent, about, gathering_id
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-            $8::timestamptz[], $9::text[], $10::text[], $11::uuid[])
+            $8::timestamptz[], $9::text[], $10::text[], $11::uuid[], $12::uuid[])
     AS r (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause, traceparent,
-          about)
-ON CONFLICT (id) DO NOTHING RETURNING organization_id
+          about, gathering_id)
+ON CONFLICT (id) DO NOTHING RETURNING organization_id, gathering_id
+"""
+HOSTED = """
+UPDATE notice n SET cluster_id = g.cluster_id FROM gathering g
+WHERE g.gathering_id = n.gathering_id AND n.cluster_id IS NULL AND n.gathering_id = ANY ($1::uuid[])
 """
 ADD_MESSAGES = """
 INSERT INTO message (id, notice_id, person_id, subject, state, created_at, due_at)
@@ -63,9 +67,11 @@ LOCK = "SELECT state, claimed_until FROM message WHERE id = $1 FOR UPDATE"
 RETRY = "UPDATE message SET state = 'due', due_at = $2, claimed_until = NULL, settled_at = NULL WHERE id = $1"
 
 
-async def add_notices(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> set[UUID]:
-    """Notices by id; one that is there already stays as it is. Returns the organisations that they are about now."""
-    return {row["organization_id"] for row in await connection.fetch(ADD_NOTICES, *zip(*rows, strict=True))}
+async def add_notices(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[set[UUID], set[UUID]]:
+    """Notices by id; one that is there already stays as it is. Returns organisations and gatherings they are about."""
+    made = await connection.fetch(ADD_NOTICES, *zip(*rows, strict=True))
+    gatherings = {row["gathering_id"] for row in made if row["gathering_id"] is not None}
+    return {row["organization_id"] for row in made if row["gathering_id"] is None}, gatherings
 
 
 async def add_messages(connection: Connection, rows: Sequence[tuple[UUID, UUID, UUID, str]], now: datetime) -> None:

@@ -55,10 +55,21 @@ FROM notice n
 JOIN organization o USING (organization_id)
 JOIN cluster c USING (cluster_id)
 JOIN person_organization p USING (organization_id)
-WHERE n.open_until > $1
+WHERE n.open_until > $1 AND n.gathering_id IS NULL
   AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]) OR n.about = ANY ($4::uuid[]))
   AND (n.about IS NULL OR EXISTS (SELECT FROM contact k WHERE k.contact_id = n.about))
   AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = p.person_id)
+"""
+UNADDRESSED_REGISTERED = """
+SELECT n.id AS notice_id, r.registration_id AS person_id, n.subject
+FROM notice n
+JOIN gathering g USING (gathering_id)
+JOIN registration r USING (gathering_id)
+WHERE n.open_until > $1 AND n.gathering_id = ANY ($2::uuid[]) AND (g.ends IS NULL OR g.ends > $1)
+  AND CASE WHEN n.about IS NOT NULL THEN r.registration_id = n.about
+           WHEN n.subject IN ('reminder_week', 'reminder_day') THEN r.status = 'confirmed'
+           ELSE r.status IN ('confirmed', 'offered', 'waiting') END
+  AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = r.registration_id)
 """
 TO_SEND = """
 SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
@@ -73,7 +84,23 @@ JOIN cluster c ON c.cluster_id = n.cluster_id
 LEFT JOIN contact k ON k.contact_id = n.about
 WHERE m.id = $1 AND (n.about IS NULL OR k.contact_id IS NOT NULL)
 """
-ADDRESS = "SELECT p.mail FROM message m JOIN person p USING (person_id) WHERE m.id = $1"
+TO_SEND_REGISTERED = """
+SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent, r.name AS person, r.mail,
+       r.language, coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster, g.zone,
+       g.gathering_id, g.slug, g.status AS gathering_status, g.title, g.summary, g.starts, g.ends, g.place, g.sequence,
+       r.status, r.amount, r.currency, r.price_group, r.offer_until, r.join_url, r.check_in_code
+FROM message m
+JOIN notice n ON n.id = m.notice_id
+JOIN registration r ON r.registration_id = m.person_id
+JOIN gathering g ON g.gathering_id = n.gathering_id
+LEFT JOIN organization o ON o.organization_id = r.organization_id
+LEFT JOIN cluster c ON c.cluster_id = g.cluster_id
+WHERE m.id = $1
+"""
+ADDRESS = """
+SELECT coalesce(p.mail, r.mail) FROM message m LEFT JOIN person p USING (person_id)
+LEFT JOIN registration r ON r.registration_id = m.person_id WHERE m.id = $1
+"""
 
 
 async def unaddressed(
@@ -85,9 +112,16 @@ async def unaddressed(
         UNADDRESSED, now, list(organizations), list(clusters), list(contacts))]  # fmt: skip
 
 
+async def unaddressed_registered(
+    connection: Connection, now: datetime, gatherings: Collection[UUID]
+) -> list[Mapping[str, Any]]:
+    """The same of notices about gatherings that are not over: the person is a registration."""
+    return [dict(row) for row in await connection.fetch(UNADDRESSED_REGISTERED, now, list(gatherings))]
+
+
 async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:
     """What a mail needs. None when the person, the organisation or the cluster was erased, or the person moved on."""
-    row = await connection.fetchrow(TO_SEND, id_)
+    row = await connection.fetchrow(TO_SEND, id_) or await connection.fetchrow(TO_SEND_REGISTERED, id_)
     return None if row is None else dict(row)
 
 

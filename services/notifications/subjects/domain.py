@@ -13,7 +13,10 @@ from shared.contracts import events, membership, reporting
 from shared.contracts.base import Fact
 from shared.messaging.events import Event, EventRefused
 
-Subject = Literal["welcome", "contact"]
+Subject = Literal[
+    "welcome", "contact", "application", "approved", "refused", "registered", "waiting", "offered", "offer_lapsed",
+    "unregistered", "changed", "postponed", "cancelled", "reminder_week", "reminder_day",
+]  # fmt: skip
 
 GREETED_WITHIN = timedelta(days=1)
 """A representative who becomes known later than this is not greeted any more.
@@ -31,15 +34,19 @@ would greet whoever has joined since the topic exists.
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a fact asks for: every representative of the organisation hears of it, in this cluster's name."""
+    """What a fact asks for: every representative of the organisation hears of it, in this cluster's name.
+
+    About a gathering it is whoever is registered there, or the one registration that it is about.
+    """
 
     subject: Subject
-    organization_id: UUID
-    cluster_id: UUID
+    organization_id: UUID | None
+    cluster_id: UUID | None
     category: str
     effective: date
     about: UUID | None = None
-    """What it waits for besides names and people: the text of a contact."""
+    """What it waits for besides names and people: the text of a contact, a registration."""
+    gathering_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,51 @@ def contact(event: Event) -> Asked | None:
     return Asked("contact", fact.organization_id, fact.cluster_id, "associate", event.effective, fact.contact_id)
 
 
+def application(event: Event) -> Asked | None:
+    """An application that came in, and what was decided, concern the applicant's representatives."""
+    fact: membership.MembershipApplied | membership.MembershipApproved | membership.MembershipRefused = event.data
+    subjects: dict[type[Fact], Subject] = {
+        membership.MembershipApplied: "application", membership.MembershipApproved: "approved",
+        membership.MembershipRefused: "refused",
+    }  # fmt: skip
+    on = event.effective or event.time.date()
+    if on < event.time.date() - NEWS_FOR:  # somebody enters what was decided long ago
+        return None
+    return Asked(subjects[type(fact)], fact.organization_id, fact.cluster_id, fact.category, on)
+
+
+_OF_REGISTRATION: dict[type[Fact], Subject] = {
+    events.RegistrationConfirmed: "registered", events.RegistrationWaitlisted: "waiting",
+    events.PlaceOffered: "offered", events.PlaceOfferLapsed: "offer_lapsed",
+    events.RegistrationCancelled: "unregistered",
+}  # fmt: skip
+
+
+def registration(event: Event) -> Asked | None:
+    """What becomes of a registration concerns whom it is for."""
+    fact: events.RegistrationConfirmed = event.data
+    on = event.effective or event.time.date()
+    return Asked(_OF_REGISTRATION[type(fact)], fact.organization_id, None, "associate", on, fact.registration_id,
+                 fact.gathering_id)  # fmt: skip
+
+
+TOLD_CHANGES = frozenset(("starts", "ends", "zone", "mode", "place", "title", "join_url", "sessions"))
+"""A change of these is written about; more places or another price are seen on the page."""
+
+
+def gathering(event: Event) -> Asked | None:
+    """That it is held otherwise than was said concerns everybody who is registered."""
+    fact: events.GatheringChanged | events.GatheringPostponed | events.GatheringCancelled = event.data
+    if isinstance(fact, events.GatheringChanged) and not TOLD_CHANGES.intersection(fact.fields):
+        return None
+    subjects: dict[type[Fact], Subject] = {
+        events.GatheringChanged: "changed", events.GatheringPostponed: "postponed",
+        events.GatheringCancelled: "cancelled",
+    }  # fmt: skip
+    on = event.effective or event.time.date()
+    return Asked(subjects[type(fact)], None, None, "associate", on, None, fact.gathering_id)
+
+
 _STAFF = "the cluster's staff sees it on its pages; nobody asked for a mail"
 _NO_DECISION = "it asks nothing of its representatives"
 
@@ -83,10 +135,10 @@ RULES: dict[type[Fact], Rule] = {
     membership.ApplicationDocumentRefused: ConcernsNobody("staff tells them why, the reason stands on their page"),
     membership.MemberVouched: ConcernsNobody(_STAFF),
     membership.VoucherWithdrawn: ConcernsNobody(_STAFF),
-    membership.MembershipApplied: ConcernsNobody(_STAFF),
-    membership.MembershipApproved: ConcernsNobody("the membership is not in force yet; the welcome follows"),
+    membership.MembershipApplied: application,
+    membership.MembershipApproved: application,
     membership.MembershipCategoryChanged: ConcernsNobody(_STAFF),
-    membership.MembershipRefused: ConcernsNobody("the cluster's director tells them why; a mail would come too late"),
+    membership.MembershipRefused: application,
     membership.MembershipExpelled: ConcernsNobody("the cluster's board tells them why; a mail would come too late"),
     membership.MembershipReinstated: ConcernsNobody("they know the cluster; nobody is greeted twice"),
     membership.MembershipResigned: ConcernsNobody("whoever resigned knows it"),
@@ -107,18 +159,18 @@ RULES: dict[type[Fact], Rule] = {
     membership.ClusterFounded: ConcernsNobody("the network's coordinator made it"),
     membership.ClusterJoinedNetwork: ConcernsNobody("the network's coordinator made it"),
     membership.ClusterLeftNetwork: ConcernsNobody("the network's coordinator made it"),
-    events.GatheringPublished: ConcernsNobody(_STAFF),
-    events.GatheringChanged: ConcernsNobody(_STAFF),
-    events.GatheringPostponed: ConcernsNobody(_STAFF),
-    events.GatheringCancelled: ConcernsNobody(_STAFF),
-    events.GatheringHeld: ConcernsNobody(_STAFF),
-    events.RegistrationConfirmed: ConcernsNobody(_STAFF),
-    events.RegistrationWaitlisted: ConcernsNobody(_STAFF),
-    events.PlaceOffered: ConcernsNobody(_STAFF),
-    events.PlaceOfferLapsed: ConcernsNobody(_STAFF),
-    events.RegistrationCancelled: ConcernsNobody(_STAFF),
-    events.AttendanceRecorded: ConcernsNobody(_STAFF),
-    events.AttendanceWithdrawn: ConcernsNobody(_STAFF),
+    events.GatheringPublished: ConcernsNobody("it stands in the calendar; whoever holds it announces it"),
+    events.GatheringChanged: gathering,
+    events.GatheringPostponed: gathering,
+    events.GatheringCancelled: gathering,
+    events.GatheringHeld: ConcernsNobody("whoever came was there"),
+    events.RegistrationConfirmed: registration,
+    events.RegistrationWaitlisted: registration,
+    events.PlaceOffered: registration,
+    events.PlaceOfferLapsed: registration,
+    events.RegistrationCancelled: registration,
+    events.AttendanceRecorded: ConcernsNobody("whoever came was there"),
+    events.AttendanceWithdrawn: ConcernsNobody("a mistake at the door was mended"),
     reporting.IndicatorChanged: ConcernsNobody("figures are watched on their page"),
 }
 

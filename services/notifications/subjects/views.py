@@ -5,11 +5,13 @@ because mail programs ignore style sheets.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import css_inline
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime, get_timezone, get_timezone_name
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from shared.mail.attempt import Rendered
@@ -31,6 +33,31 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathering:
+    """What is told of a gathering. `starts` is None while a new day is to be said; addresses where there is a door."""
+
+    title: str
+    starts: datetime | None
+    ends: datetime | None
+    zone: str
+    place: str | None
+    join: str | None
+    page: str | None
+    ticket: str | None
+    price: str | None
+    until: datetime | None
+    subject: str
+
+
+TEMPLATES = {
+    **dict.fromkeys(("application", "approved", "refused"), "application"),
+    **dict.fromkeys(("registered", "waiting", "offered", "offer_lapsed", "unregistered", "changed", "postponed",
+                     "cancelled", "reminder_week", "reminder_day"), "gathering"),
+}  # fmt: skip
+"""Subjects that share a template, which tells them apart by `subject`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What a template may say. `begins_later`: the day lies ahead; `answered`: an answer to the mail is read."""
 
@@ -42,6 +69,7 @@ class Known:
     begins_later: bool = False
     answered: bool = False
     contact: Contact | None = None
+    gathering: Gathering | None = None
 
 
 @lru_cache(maxsize=1)
@@ -56,12 +84,12 @@ def _environment() -> Environment:
 
 
 def _template(subject: str, language: str, kind: str) -> Template:
-    return _environment().get_template(f"{subject}.{language}.{kind}")
+    return _environment().get_template(f"{TEMPLATES.get(subject, subject)}.{language}.{kind}")
 
 
 def render(subject: str, language: str, known: Known) -> Rendered:
     """A subject's message. The text's first line is the title."""
-    words = {
+    words: dict[str, Any] = {
         "person": _line(known.person),
         "organization": _line(known.organization),
         "cluster": _line(known.cluster),
@@ -74,9 +102,30 @@ def render(subject: str, language: str, known: Known) -> Rendered:
         words["sender"] = _line(known.contact.sender)
         words["sender_organization"] = _line(known.contact.organization)
         words["lines"] = [_line(line) for line in known.contact.message.split("\n")]
+    words["subject"] = subject
+    if (one := known.gathering) is not None:
+        words |= {"what": _line(one.title), "when": _when(one, language), "place": one.place and _line(one.place),
+                  "join": one.join, "page": one.page, "ticket": one.ticket, "price": one.price,
+                  "until": one.until and _moment(one.until, one.zone, language)}  # fmt: skip
     title, _, text = _template(subject, language, "txt").render(words).partition("\n")
     html = _INLINER.inline(_template(subject, language, "html").render(words, title=title.strip()))
     return Rendered(title.strip(), text.strip() + "\n", html)
+
+
+def _moment(at: datetime, zone: str, language: str) -> str:
+    form = "EEEE d 'de' MMMM 'de' y, HH:mm" if language == "es" else "EEEE, MMMM d, y, HH:mm"
+    return format_datetime(at, form, tzinfo=get_timezone(zone), locale=language)
+
+
+def _when(one: Gathering, language: str) -> str | None:
+    """Day, hours and zone written out, as the hours are where it is held."""
+    if one.starts is None or one.ends is None:
+        return None
+    zone = get_timezone_name(one.starts.astimezone(ZoneInfo(one.zone)), locale=language)
+    ends = one.ends.astimezone(ZoneInfo(one.zone))
+    same = ends.date() == one.starts.astimezone(ZoneInfo(one.zone)).date()
+    until = f"{ends:%H:%M}" if same else _moment(one.ends, one.zone, language)
+    return f"{_moment(one.starts, one.zone, language)} – {until} ({zone})"
 
 
 def _line(text: str) -> str:

@@ -95,7 +95,7 @@ async def test_a_long_list_is_paged_without_gap_or_repeat(
     assert seen == [str(one) for one in reversed(made)] and path == ""
 
 
-@pytest.mark.parametrize("query", ["state=lost", "after=x", "after=1.x", "after=99999999999999999999.x", "after=%00"])
+@pytest.mark.parametrize("query", ["after=x", "after=1.x", "after=99999999999999999999.x", "after=%00"])
 async def test_a_place_that_is_none_is_refused(
     client_for: ClientFor, databases: dict[str, Database], query: str
 ) -> None:
@@ -103,6 +103,13 @@ async def test_a_place_that_is_none_is_refused(
     coordinator = await somebody(databases["notifications"], "coordinator")
     answer = await client.get(f"/messages?{query}", headers=_browser(coordinator))
     assert answer.status_code == 422, answer.text
+
+
+async def test_a_state_that_is_none_is_left_out(client_for: ClientFor, databases: dict[str, Database]) -> None:
+    client = await client_for("notifications", token=None, definition=replace(DEFINITION, consumers=(), loops={}))
+    coordinator = await somebody(databases["notifications"], "coordinator")
+    answer = await client.get("/messages?state=lost&scope=network", headers=_browser(coordinator))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/messages?scope=network")
 
 
 async def test_the_list_comes_as_a_file_with_the_rows_of_the_reader(

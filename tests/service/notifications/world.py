@@ -77,15 +77,18 @@ class Scene:
         return [self.cluster_state(), self.organization_state(), self.person_state(), self.activation()]
 
 
-async def take(database: Database, items: Sequence[Received], now: datetime = NOW) -> None:
-    """Applies records as the consumer loop does."""
+async def take(
+    database: Database, items: Sequence[Received], now: datetime = NOW, consumer: str = "notifications.messages"
+) -> None:
+    """Applies records as the loop of a consumer does."""
+    [one] = [found for found in CONSUMERS if found.name == consumer]
 
     @asynccontextmanager
     async def unit(_: Sequence[Received]) -> AsyncIterator[Unit]:
         async with database.unit(actor="test", cause="test", now=now) as opened:
             yield opened
 
-    await Applier(CONSUMERS[0]).settle(unit, items)
+    await Applier(one).settle(unit, items)
 
 
 class Sink:
