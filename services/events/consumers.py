@@ -11,12 +11,12 @@ CONSUMERS = (
     Consumer(
         name="events.members",
         handlers={
-            ClusterState: members.keep_clusters,
             OrganizationMerged: members.keep_merged,
             OrganizationState: members.keep_organizations,
             StandingState: members.keep_standings,
         },
     ),
-    # a name of its own: the one above has read its clusters long ago, and did not keep this of them
-    Consumer(name="events.networks", handlers={ClusterState: members.keep_networks}),
+    # a name of its own, which begins with the oldest record: the one above had read the clusters before their network
+    # was kept of them
+    Consumer(name="events.clusters", handlers={ClusterState: members.keep_clusters}),
 )
