@@ -17,6 +17,7 @@ from services.events.gatherings.domain import Gathering
 from services.events.places import commands as places
 from services.events.places import store
 from services.events.places.domain import NoSuchRegistration, Registration
+from services.events.registrations import commands as registering
 from services.events.registrations import views
 from services.events.words import REGISTERED, STATUSES
 from shared.http.edge import unit_of
@@ -99,7 +100,7 @@ async def decide(
             if step == "accept":
                 await places.accept(unit, found.id)
             else:
-                await places.cancel(unit, found.id, "registrant")
+                await registering.cancel(unit, found.id, "registrant")
     except Refusal as refusal:
         return await _ticket_page(request, viewer, found, one, Form({}, {"": reason(speak, refusal)}), refusal.status)
     said = mark("The place is taken") if step == "accept" else mark("Cancelled; the place goes to who waits")
