@@ -4,7 +4,7 @@ Nothing else listens to Kafka.
 """
 
 from services.events.members import commands as members
-from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
+from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, ProfileState, StandingState
 from shared.messaging.events import Consumer
 
 CONSUMERS = (
@@ -16,7 +16,8 @@ CONSUMERS = (
             StandingState: members.keep_standings,
         },
     ),
-    # a name of its own, which begins with the oldest record: the one above had read the clusters before their network
+    Consumer(name="events.branches", handlers={ProfileState: members.keep_branches}),
+    # a name of its own, which begins with the oldest record: the first one had read the clusters before their network
     # was kept of them
     Consumer(name="events.clusters", handlers={ClusterState: members.keep_clusters}),
 )

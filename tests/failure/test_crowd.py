@@ -54,8 +54,7 @@ async def test_a_kill_in_between_neither_oversells_nor_undersells_nor_registers_
     await database.clone(cluster, name)
     async with cluster.connection(database=name) as admin:
         await admin.execute(
-            "INSERT INTO events.cluster (cluster_id, slug, name, zone, language, network_id)"
-            " VALUES ($1, 'costa', 'Costa', 'UTC', 'es', $1)", uuid_utils.uuid7(),
+            "INSERT INTO events.cluster_network VALUES ($1, $1)", uuid_utils.uuid7()
         )  # fmt: skip
 
     def start() -> Program:

@@ -182,7 +182,12 @@ async def test_the_service_tells_how_it_does_with_postgres_and_kafka_there(place
         while not (state := (await place.ask("/operations")).json())["ready"]:
             await asyncio.sleep(0.05)
     assert state["service"] == "events" and state["alive"] and state["outbox"] == 0
-    assert {one["name"] for one in state["consumers"]} == {"events.access", "events.clusters", "events.members"}
+    assert {one["name"] for one in state["consumers"]} == {
+        "events.access",
+        "events.branches",
+        "events.clusters",
+        "events.members",
+    }
     if not place.service.settings.kafka_embedded:
         assert all(one["lag"] is not None for one in state["consumers"])
     page = await place.ask("/pages/health", headers=HTML)

@@ -15,11 +15,11 @@ from services.events.gatherings.domain import INTERNAL
 from shared.http.policy import Span
 from shared.postgres.pool import Connection, Row
 
-CLUSTER = "SELECT cluster_id, slug, name, zone, language, network_id FROM cluster WHERE cluster_id = $1"
-CLUSTER_BY_SLUG = "SELECT cluster_id, slug, name, zone, language, network_id FROM cluster WHERE slug = $1"
-CLUSTERS = "SELECT cluster_id, slug, name, zone, language, network_id FROM cluster ORDER BY name, cluster_id"
+CLUSTER = "SELECT cluster_id, slug, name, zone, language FROM cluster WHERE cluster_id = $1"
+CLUSTER_BY_SLUG = "SELECT cluster_id, slug, name, zone, language FROM cluster WHERE slug = $1"
+CLUSTERS = "SELECT cluster_id, slug, name, zone, language FROM cluster ORDER BY name, cluster_id"
 NETWORK = """
-SELECT network_id FROM cluster WHERE network_id IS NOT NULL AND ($1::uuid IS NULL OR cluster_id = $1)
+SELECT network_id FROM cluster_network WHERE $1::uuid IS NULL OR cluster_id = $1
 ORDER BY cluster_id LIMIT 1
 """
 LIST = """
@@ -53,7 +53,6 @@ class Host(NamedTuple):
     name: str
     zone: str
     language: str
-    network_id: UUID | None
 
 
 class Line(NamedTuple):

@@ -21,11 +21,12 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
 
 
 async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
-    """Clusters: name, zone, language and network."""
+    """Clusters: name, zone and language, and the network to which each belongs."""
     await _keep(
         unit, events, store.SAVE_CLUSTERS, store.ERASE_CLUSTERS,
-        lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language, c.network_id),
+        lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language),
     )  # fmt: skip
+    await _keep(unit, events, store.SAVE_NETWORKS, store.ERASE_NETWORKS, lambda c: (c.cluster_id, c.network_id))
 
 
 async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
@@ -34,6 +35,13 @@ async def keep_standings(unit: Unit, events: Sequence[Event]) -> None:
         unit, events, store.SAVE_STANDINGS, store.ERASE_STANDINGS,
         lambda s: (s.membership_id, s.organization_id, s.cluster_id, s.category, s.standing, s.since, s.until),
     )  # fmt: skip
+
+
+async def keep_branches(unit: Unit, events: Sequence[Event]) -> None:
+    """Which organisation is a branch of which; one that is none any more, or is erased, stands here no more."""
+    of = {event.key_id: None if event.data is None else event.data.parent_id for event in events}
+    await save(unit.connection, store.SAVE_BRANCHES, [pair for pair in of.items() if pair[1] is not None])
+    await erase(unit.connection, store.ERASE_BRANCHES, [branch for branch, parent in of.items() if parent is None])
 
 
 async def keep_merged(unit: Unit, events: Sequence[Event]) -> None:

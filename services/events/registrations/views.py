@@ -11,8 +11,11 @@ MEMBERS = """
 SELECT s.cluster_id, coalesce(c.name, '–') AS cluster, s.category, s.standing, s.since, s.until
 FROM standing s LEFT JOIN cluster c USING (cluster_id)
 WHERE s.organization_id = present_organization($1)
-ORDER BY s.until DESC NULLS FIRST, s.membership_id
+   OR s.organization_id = present_organization(
+        (SELECT parent_id FROM branch WHERE organization_id = present_organization($1)))
+ORDER BY s.organization_id = present_organization($1) DESC, s.until DESC NULLS FIRST, s.membership_id
 """
+"""Its own first; a branch has those of its company too."""
 ORGANIZATION = """
 SELECT organization_id, trade_name FROM organization WHERE organization_id = present_organization($1)
 """

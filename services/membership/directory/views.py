@@ -37,7 +37,12 @@ FOUND = f"""
 WITH belonging AS (
     SELECT x.organization_id, array_agg(k.slug ORDER BY k.sort_key) AS clusters,
            array_agg(k.name ORDER BY k.sort_key) AS names
-    FROM membership x JOIN cluster k ON k.id = x.cluster_id WHERE x.standing IN ('active', 'grace')
+    FROM (
+        SELECT organization_id, cluster_id FROM membership WHERE standing IN ('active', 'grace')
+        UNION  -- a branch belongs where its company does
+        SELECT b.organization_id, m.cluster_id FROM profile b JOIN membership m ON m.organization_id = b.parent_id
+        WHERE m.standing IN ('active', 'grace')
+    ) x JOIN cluster k ON k.id = x.cluster_id
     GROUP BY x.organization_id
 ), certified AS (
     SELECT organization_id, array_agg(DISTINCT standard) AS standards FROM certificate

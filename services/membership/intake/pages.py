@@ -84,7 +84,8 @@ LIST_COLUMNS = (
     Column("name", mark("Sheet")), Column("cluster", mark("Cluster")), Column("step", mark("State")),
     Column("rows", mark("Rows"), numeric=True), Column("at", mark("When"), minor=True),
 )  # fmt: skip
-ABSENT_COLUMNS = (Column("name", mark("Organisation")), Column("tax_number", mark("Tax number"), minor=True))
+ABSENT_COLUMNS = (Column("name", mark("Organisation")), Column("tax_number", mark("Tax number"), minor=True),
+                  Column("act", mark("Do")))  # fmt: skip
 NO_FILE = mark("Choose the file: a spreadsheet (.xlsx) or CSV")
 NO_CLUSTER = mark("Choose the cluster whose register this is")
 DOING: dict[Work, str] = {

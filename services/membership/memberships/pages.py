@@ -41,6 +41,10 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 pages = pages_of(__name__)
 
 HISTORY_LINES = 100
+PERSON = {"name": mark("Name"), "mail": mark("Mail"), "language": mark("Language"), "role": mark("Role"),
+          "phone": mark("Telephone"), "main": mark("Main contact"), "since": mark("Since"),
+          "until": mark("Until")}  # fmt: skip
+"""What of a representative changed; never from what to what."""
 Tab = Literal["profile", "memberships", "history"]
 Step = Literal["approve", "refuse", "activate", "category", "resign", "expel", "reinstate"]
 STEPS: dict[Step, tuple[str, tuple[str, ...]]] = {
@@ -213,6 +217,7 @@ async def _page(
         changes = bool(await organization_views.covered(connection, eyes.changing, [one.id]))
         people = bool(await organization_views.covered(connection, eyes.people, [one.id]))
         rows = await views.of_organization(connection, one.id, eyes.memberships)
+        inherited = await views.inherited(connection, one.id)
         open_to = await views.open_to(connection, one.id, eyes.applying)
         reads_history = bool(await organization_views.covered(connection, eyes.history, [one.id]))
         if tab == "history" and not reads_history:
@@ -223,7 +228,7 @@ async def _page(
         )  # fmt: skip
     return pages.render(
         request, eyes.reader.viewer, "organization.html", status, one=one, tab=tab, private=private, changes=changes,
-        people=people,
+        people=people, inherited=[(row, speak(CATEGORIES[row["category"]])) for row in inherited],
         type=speak(TYPES[one.type]), positions=_positions(one, today, speak),
         categories=[(code, speak(words)) for code, words in CATEGORIES.items()],
         memberships=[_membership(row, eyes, speak) for row in rows], open_to=open_to, wrong=wrong,
@@ -273,12 +278,18 @@ def _axis(rows: list[Row], today: date, speak: Language) -> Axis | None:
 
 
 def _entry(line: Line, speak: Language) -> dict[str, Any]:
+    who = line.who or (speak(mark("the terminal")) if line.actor == "cli" else "Cumulo")
+    if line.aggregate == "person":
+        fields = ", ".join(speak(PERSON[name]) for name in line.fields if name in PERSON)
+        words = (
+            speak(mark("a representative: %(fields)s"), fields=fields) if fields else speak(mark("a representative"))
+        )
+        return {"when": line.at, "who": who, "words": words, "reason": line.note}
     changes = "; ".join(
         f"{speak(LOGGED.get(name, name))}: {_said(name, old, speak)} → {_said(name, new, speak)}"
         for name, (old, new) in line.fields.items()
     )
     kind = f"{speak(mark('membership'))}, {line.cluster}" if line.cluster else speak(mark("profile"))
-    who = line.who or (speak(mark("the terminal")) if line.actor == "cli" else "Cumulo")
     return {"when": line.at, "who": who, "words": f"{kind}: {changes}" if changes else kind, "reason": line.note}
 
 

@@ -22,6 +22,15 @@ WHERE m.organization_id = $1
   AND (m.standing = 'active' OR $2 OR m.cluster_id = ANY ($3::uuid[]) OR m.organization_id = ANY ($4::uuid[]))
 ORDER BY c.sort_key
 """
+INHERITED = """
+SELECT o.slug, o.trade_name AS company, c.name AS cluster, m.category, m.since, m.until
+FROM profile p JOIN organization o ON o.id = p.parent_id JOIN membership m ON m.organization_id = o.id
+JOIN cluster c ON c.id = m.cluster_id
+WHERE p.organization_id = $1 AND m.standing IN ('active', 'grace') AND NOT EXISTS (
+    SELECT FROM membership own WHERE own.organization_id = $1 AND own.cluster_id = m.cluster_id
+      AND own.standing IN ('active', 'grace'))
+ORDER BY c.sort_key
+"""
 OPEN_TO = """
 SELECT c.id, c.name FROM cluster c
 WHERE ($2 OR c.id = ANY ($3::uuid[]) OR $1 = ANY ($4::uuid[])) AND NOT EXISTS (
@@ -34,6 +43,11 @@ ORDER BY c.sort_key
 async def of_organization(connection: Connection, organization_id: UUID, memberships: Allowed) -> list[Row]:
     """An organisation's memberships by cluster; those not in force within the caller's reach only."""
     return list(await connection.fetch(OF_ORGANIZATION, organization_id, *memberships.span()))
+
+
+async def inherited(connection: Connection, organization_id: UUID) -> list[Row]:
+    """What a branch has from its company: memberships in force where it has none of its own, with their dates."""
+    return list(await connection.fetch(INHERITED, organization_id))
 
 
 async def open_to(connection: Connection, organization_id: UUID, applying: Allowed) -> list[tuple[UUID, str]]:

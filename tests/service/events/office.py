@@ -38,8 +38,9 @@ async def town(database: Database) -> Town:
     async with database.connection() as connection:
         for id_, name, called in ((made.host, slug, "Bajío"), (made.other, f"costa-{made.other.hex[-10:]}", "Costa")):
             await connection.execute(
-                "INSERT INTO cluster (cluster_id, slug, name, zone, language, network_id)"
-                " VALUES ($1, $2, $3, $4, 'es', $5)", id_, name, called, ZONE, made.network,
+                "WITH known AS (INSERT INTO cluster_network VALUES ($1, $5))"
+                " INSERT INTO cluster (cluster_id, slug, name, zone, language) VALUES ($1, $2, $3, $4, 'es')",
+                id_, name, called, ZONE, made.network,
             )  # fmt: skip
         for id_, name in (
             (made.own, "Moldes Propios"), (made.neighbour, "Arneses Vecinos"), (made.both, "Doble"),

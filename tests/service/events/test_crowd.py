@@ -32,8 +32,7 @@ async def network(cluster: Cluster) -> None:
     """The least that a gathering needs: a cluster that says which network there is."""
     async with cluster.connection() as admin:
         await admin.execute(
-            "INSERT INTO events.cluster (cluster_id, slug, name, zone, language, network_id)"
-            " VALUES ($1, 'costa', 'Costa', 'UTC', 'es', $1)", uuid_utils.uuid7(),
+            "INSERT INTO events.cluster_network VALUES ($1, $1)", uuid_utils.uuid7()
         )  # fmt: skip
 
 

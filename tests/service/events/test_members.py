@@ -12,6 +12,7 @@ from services.events.consumers import CONSUMERS
 from shared.contracts.membership import ClusterState, OrganizationMerged, OrganizationState, StandingState
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
+from shared.messaging.events import Consumer
 from shared.postgres.pool import Database, Unit
 from tests.conftest import ClientFor
 from tests.service.bus.records import item
@@ -44,14 +45,14 @@ def standing(key: UUID, of: UUID, in_: UUID, since: date, until: date | None = N
     return item(data, key, version)
 
 
-async def take(database: Database, items: Sequence[Received]) -> None:
+async def take(database: Database, items: Sequence[Received], consumer: Consumer | None = None) -> None:
     @asynccontextmanager
     async def unit(_: Sequence[Received]) -> AsyncIterator[Unit]:
         async with database.unit(actor="test", cause="test") as opened:
             yield opened
 
-    for consumer in CONSUMERS:  # each skips what is another's
-        await Applier(consumer).settle(unit, items)
+    for one in [consumer] if consumer else CONSUMERS:  # each skips what is another's
+        await Applier(one).settle(unit, items)
 
 
 async def test_the_copy_follows_the_states_whatever_comes_first(

@@ -2,15 +2,21 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+import uuid_utils.compat as uuid_utils
 
+from services.events.consumers import CONSUMERS
 from services.events.places import jobs
+from shared.contracts.membership import ProfileState
 from shared.postgres.pool import Database
 from shared.runtime.jobs import Turn
 from tests.conftest import ClientFor
+from tests.service.bus.records import item
 from tests.service.events.office import NOW, THREE, Clock, people, published, register, town, writing
+from tests.service.events.test_members import organization, take
 from tests.stack.people import Somebody, somebody
 
 BENEFIT = {"group": "own", "category": "affiliate", "amount": "650.00", "benefit": "Convenio de afiliados"}
@@ -49,6 +55,28 @@ async def test_the_price_depends_on_whom_one_comes_for_and_says_why(
     assert (quote["group"], quote["amount"], quote["reason"]) == (group, amount, why)
     [made] = await register(client, one["id"], "ana", **asked)
     assert (made["group"], made["amount"]) == (group, amount)
+
+
+async def test_a_branch_pays_what_its_company_pays(client_for: ClientFor, databases: dict[str, Database]) -> None:
+    place, branch = await town(databases["events"]), uuid_utils.uuid7()
+    client = await client_for("events", clock=Clock())
+    one = await published(client, cluster_id=str(place.host), prices=THREE)
+    await take(databases["events"], [organization(branch, f"Sucursal {branch.hex[-12:]}")])
+    [branches] = [found for found in CONSUMERS if found.name == "events.branches"]
+
+    async def amount(version: int, parent: UUID | None) -> str:
+        profile = ProfileState(
+            organization_id=branch, size=None, parent_id=parent, processes=[], sectors=[], products=[], activities=[],
+            certificates=[], sites=[],
+        )  # fmt: skip
+        await take(databases["events"], [item(profile, branch, version)], branches)
+        asked = {"organization_id": str(branch)}
+        return str((await client.get(f"/events/gatherings/{one['id']}/price", params=asked)).json()["amount"])
+
+    assert await amount(1, None) == "1400.00"
+    assert await amount(2, place.own) == "500.00"
+    assert await amount(3, place.lapsed) == "1400.00"
+    assert await amount(4, None) == "1400.00"
 
 
 async def test_colleagues_are_registered_at_once_and_the_rest_waits_in_order(

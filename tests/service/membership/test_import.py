@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from services.membership.clusters.commands import found_cluster
+from services.membership.decisions import ChangedMeanwhile
 from services.membership.importing import ImportResult, import_members
 from services.membership.imports.commands import RowResult
 from services.membership.memberships import commands as memberships
@@ -429,6 +430,47 @@ async def test_an_import_against_registering_by_hand_ends_with_one_organisation(
     assert result.counts["new"] == 40  # each is a new member, whoever registered the organisation
     found = await register.value("SELECT count(*) FROM organization WHERE tax_number = ANY ($1)", numbers)
     assert (found, made <= 40) == (40, True)
+
+
+async def test_an_import_against_an_edit_by_hand_loses_neither(register: Register) -> None:
+    numbers = range(30)
+    await register.take(*(f"Firma {n} {register.mark};{rfc(register.mark, n)};;;;Jalisco;Tala;;;;" for n in numbers))
+    async with register.database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT id, version FROM organization WHERE legal_name LIKE 'Firma %' || $1", register.mark
+        )
+    assert len(rows) == 30
+
+    async def by_hand() -> set[uuid.UUID]:
+        changed = set()
+        for row in reversed(rows):
+            try:
+                async with register.database.unit(actor="test", cause="test", now=NOW) as unit:
+                    await organizations.change_organization(
+                        unit, row["id"], {"trade_name": "A mano"}, expected=row["version"]
+                    )
+                changed.add(row["id"])
+            except ChangedMeanwhile:
+                pass
+        return changed
+
+    changed, result = await asyncio.gather(
+        by_hand(),
+        register.take(
+            *(f"Firma {n} {register.mark};{rfc(register.mark, n)};;;;Jalisco;Tequila;;;;" for n in numbers),
+            chunk_rows=3,
+        ),
+    )
+    assert (result.counts["changed"], result.counts["refused"]) == (30, 0)
+    async with register.database.connection() as connection:
+        after = await connection.fetch(
+            "SELECT o.id, o.trade_name, o.city, o.version, count(*) AS logged FROM organization o JOIN change_log l"
+            " ON l.aggregate = 'organization' AND l.id = o.id WHERE o.id = ANY ($1) GROUP BY o.id",
+            [row["id"] for row in rows],
+        )
+    assert {row["city"] for row in after} == {"Tequila"}
+    assert {row["id"] for row in after if row["trade_name"] == "A mano"} == changed
+    assert all(row["version"] == 1 + row["logged"] for row in after)  # each step one version and one line
 
 
 async def test_an_erased_person_is_gone_and_leaves_a_record_without_a_value(register: Register) -> None:

@@ -133,6 +133,44 @@ async def test_a_company_applies_to_a_cluster_where_the_reader_may_apply_for_it(
     assert again.status_code == 409
 
 
+async def test_a_branch_belongs_where_its_company_does_with_its_dates(scene: Scene) -> None:
+    path = f"/membership/memberships/{scene.membership['id']}"
+    staff = await somebody(scene.client.service.database, "coordinator")  # type: ignore[attr-defined]
+    body = {"legal_name": f"Planta Dos {scene.mark}"}
+    branch = (await scene.client.post("/membership/organizations", json=body, headers=staff.headers)).json()
+    profile = f"/membership/organizations/{branch['id']}/profile"
+    said = await scene.client.patch(
+        profile, json={"parent_id": scene.company["id"]}, headers=staff.headers | {"If-Match": "*"}
+    )
+    assert said.status_code == 200, said.text
+
+    async def page() -> str:
+        address = f"/organizations/{branch['slug']}?tab=memberships"
+        return (await scene.client.get(address, headers=HTML | scene.foreign.headers)).text
+
+    async def found() -> list[str]:
+        answer = await scene.client.get("/membership/directory", params={"q": scene.mark}, headers=staff.headers)
+        return sorted(one["trade_name"] for one in answer.json()["items"])
+
+    assert "Como sucursal de" not in await page() and await found() == []
+    for step in ("approve", "activate"):
+        done = await scene.client.post(f"{path}/{step}", json={}, headers=scene.director.headers)
+        assert done.status_code == 200, done.text
+    shown = await page()
+    assert "Como sucursal de" in shown and scene.company["trade_name"] in shown and scene.cluster["name"] in shown
+    assert await found() == [f"Moldes {scene.mark}", f"Planta Dos {scene.mark}"]
+
+
+async def test_the_history_tells_that_a_representative_changed_and_never_who(scene: Scene) -> None:
+    person = {"name": f"Eva {scene.mark}", "mail": f"eva@{scene.mark}.example", "role": "quality"}
+    address = f"/membership/organizations/{scene.company['id']}/people"
+    added = await scene.client.post(address, json=person, headers=scene.director.headers)
+    assert added.status_code == 201, added.text
+    history = (await scene.get("?tab=history")).text
+    assert "representante: " in history and person["name"] not in history
+    assert "representante:" not in (await scene.get("?tab=history", scene.foreign)).text
+
+
 async def test_so_others_see_it_shows_nothing_private(scene: Scene) -> None:
     seen = (await scene.get("?tab=memberships&seen_by=others")).text
     assert ">solicitud<" not in seen and "Aprobar" not in seen
