@@ -16,6 +16,7 @@ from services.events.policy import POLICY
 from services.events.registrations import api as registrations
 from services.events.registrations import pages as registration_pages
 from services.events.states import STATES
+from services.events.tickets import pages as ticket_pages
 from shared.http.identity import access_consumer
 from shared.runtime.service import Definition
 
@@ -30,6 +31,7 @@ DEFINITION = Definition(
         calendars.router,
         calendar_pages.router,
         attendance_pages.router,
+        ticket_pages.router,
         gathering_pages.router,
         registration_pages.router,
     ),

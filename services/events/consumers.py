@@ -11,13 +11,13 @@ CONSUMERS = (
     Consumer(
         name="events.members",
         handlers={
-            ClusterState: members.keep_clusters,
             OrganizationMerged: members.keep_merged,
             OrganizationState: members.keep_organizations,
             StandingState: members.keep_standings,
         },
     ),
     Consumer(name="events.branches", handlers={ProfileState: members.keep_branches}),
-    # a name of its own: the one above has read its clusters long ago, and did not keep this of them
-    Consumer(name="events.networks", handlers={ClusterState: members.keep_networks}),
+    # a name of its own, which begins with the oldest record: the first one had read the clusters before their network
+    # was kept of them
+    Consumer(name="events.clusters", handlers={ClusterState: members.keep_clusters}),
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
@@ -38,6 +39,11 @@ async def strewn(postgres: Cluster) -> AsyncIterator[str]:
     """A database of its own for what is strewn about here."""
     name = f"{postgres.database}_strewn"
     await database.clone(postgres, name)
+    async with postgres.connection(database=name) as admin:  # who holds an event comes from membership's stream
+        await admin.execute(
+            "INSERT INTO events.cluster (cluster_id, slug, name, zone, language, network_id)"
+            " VALUES ($1, 'norte', 'Norte', 'America/Monterrey', 'es', $1)", uuid_utils.uuid7(),
+        )  # fmt: skip
     yield name
     await database.drop(postgres, name)
 
@@ -49,6 +55,8 @@ def _application(service: str, given: Settings) -> FastAPI:
 
 def _put_there(schema: Any, service: str) -> dict[str, str]:
     """Ids of what was put there, by the names of parameters and fields."""
+    if service == "events":
+        return _event(schema)
     if service != "membership":
         return {}
     made: dict[str, str] = {}
@@ -69,6 +77,24 @@ def _put_there(schema: Any, service: str) -> dict[str, str]:
     put("/membership/tokens", "token_id", {"name": "Contabilidad"})
     made["person_id"] = made["account_id"]
     return made
+
+
+def _event(schema: Any) -> dict[str, str]:
+    """A published event with somebody who has a place and somebody who waits."""
+
+    def post(path: str, body: dict[str, Any], **places: str) -> Any:
+        case = schema[path]["POST"].Case(body=body, path_parameters=places, media_type="application/json")
+        answer = case.call(headers=CALLER)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    body = {"kind": "webinar", "title": "Seminario", "mode": "online", "capacity": 1,
+            "starts": "2190-05-14T15:00:00Z", "ends": "2190-05-14T16:00:00Z"}  # fmt: skip
+    id_ = post("/events/gatherings", body)["id"]
+    post("/events/gatherings/{gathering_id}/publish", {}, gathering_id=id_)
+    people = [{"name": name, "mail": f"{name.lower()}@red.example"} for name in ("Ana", "Eva")]
+    made = post("/events/gatherings/{gathering_id}/registrations", {"people": people}, gathering_id=id_)
+    return {"gathering_id": id_, "registration_id": made[1]["id"]}
 
 
 def _swept(service: str, given: Settings, extent: Extent, *, caller: bool = True) -> Swept:

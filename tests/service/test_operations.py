@@ -84,6 +84,7 @@ async def place(client_for: ClientFor, run: Run) -> AsyncIterator[Place]:
     await kafka_topics(service)
     async with service.database.connection() as connection:
         await connection.execute("DELETE FROM parked_key")  # what tests before this one set aside
+        await connection.execute("SELECT outbox_published(ARRAY(SELECT position FROM outbox))")  # and recorded
     operator = await somebody(service.database, "operator")
     yield Place(client, operator, await somebody(service.database, "assistant"))
     async with service.database.connection() as connection:
@@ -181,7 +182,12 @@ async def test_the_service_tells_how_it_does_with_postgres_and_kafka_there(place
         while not (state := (await place.ask("/operations")).json())["ready"]:
             await asyncio.sleep(0.05)
     assert state["service"] == "events" and state["alive"] and state["outbox"] == 0
-    assert {one["name"] for one in state["consumers"]} == {"events.access", "events.members", "events.networks"}
+    assert {one["name"] for one in state["consumers"]} == {
+        "events.access",
+        "events.branches",
+        "events.clusters",
+        "events.members",
+    }
     if not place.service.settings.kafka_embedded:
         assert all(one["lag"] is not None for one in state["consumers"])
     page = await place.ask("/pages/health", headers=HTML)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.events.attendance import commands
-from services.events.attendance.commands import Scan
+from services.events.attendance.domain import Scan
 from services.events.gatherings import store as gatherings
 from services.events.gatherings.domain import NoSuchGathering
 from services.events.places import commands as places

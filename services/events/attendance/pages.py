@@ -6,20 +6,20 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import segno
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 
 from services.events.attendance import commands
-from services.events.attendance.commands import Scan, plain
+from services.events.attendance.domain import Scan
+from services.events.attendance.views import told
 from services.events.edges import reach
 from services.events.gatherings import store as gatherings
 from services.events.gatherings import views as gathering_views
 from services.events.gatherings.domain import Gathering, NoSuchGathering
 from services.events.places import commands as places
 from services.events.places import store
-from services.events.places.domain import NoSuchRegistration, Registration
+from services.events.places.domain import NoSuchRegistration
 from services.events.registrations import commands as registering
 from services.events.registrations import views
 from services.events.registrations.commands import Person
@@ -28,9 +28,8 @@ from services.events.words import FIELDS, GROUPS, METHODS, REGISTERED, STATUSES
 from shared.http.edge import unit_of
 from shared.http.exports import Ending, exported
 from shared.http.inputs import Line, Mail
-from shared.http.policy import Allowed, May, MaybeViewing, Serving, check_not_from_elsewhere
+from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
-from shared.http.sessions import door_of
 from shared.postgres.pool import Row
 from shared.refusal import Refusal
 from shared.runtime.service import Service
@@ -180,103 +179,10 @@ async def door(request: Request, service: Serving, caller: Managing, slug: str) 
                 if "@" in wanted and (known := await store.by_mail(unit.connection, one.id, wanted)) is not None:
                     scan = Scan(registration_id=known.id, at=at, method="hand")
                 [seen] = await commands.check_in(unit, one.id, [scan])
-            return turn(f"/agenda/{one.slug}/people?tab=attendance", said=_seen(seen, speak, one))
+            return turn(f"/agenda/{one.slug}/people?tab=attendance", said=told(seen, speak, one.plan.zone))
         except Refusal as refusal:
             errors["code"] = reason(speak, refusal)
     return await _page(request, service, caller, one, "attendance", form=Form(typed, errors), status=422)
-
-
-@router.get("/check-in/{code}", response_class=HTMLResponse)
-async def at_the_door(request: Request, service: Serving, viewer: MaybeViewing, code: str) -> Response:
-    """What a phone opens from somebody's code: for who holds it the button, for everybody else the ticket."""
-    found, one = await _ticket(service, code)
-    managing = reach(service, "registrations.manage", viewer)
-    if managing is None or not managing.covers(cluster=one.plan.cluster_id):
-        return turn(f"/ticket/{found.check_in_code}")
-    async with service.database.connection() as connection:
-        at = await store.attended_at(connection, found.id)
-        known = await views.organization(connection, found.organization_id) if found.organization_id else None
-    speak = pages.language(request, viewer)
-    words, tone = REGISTERED[found.status]
-    return pages.render(request, viewer, "check_in.html", found=found, one=one, at=at, standing=(speak(words), tone),
-                        organization=known.name if known else None, local=_in(one, speak))  # fmt: skip
-
-
-@router.post("/check-in/{code}", response_class=HTMLResponse)
-async def check_in(request: Request, service: Serving, caller: Managing, code: str) -> Response:
-    """The button: they are there."""
-    speak = pages.language(request, caller.viewer)
-    found, one = await _ticket(service, code)
-    caller.require(cluster=one.plan.cluster_id)
-    try:
-        async with unit_of(request, caller.actor) as unit:
-            [seen] = await commands.check_in(unit, one.id, [Scan(registration_id=found.id)])
-    except Refusal as refusal:
-        return turn(f"/check-in/{found.check_in_code}", said=reason(speak, refusal))
-    return turn(f"/check-in/{found.check_in_code}", said=_seen(seen, speak, one))
-
-
-@router.get("/ticket/{code}.{picture}")
-async def picture(request: Request, service: Serving, code: str, picture: Literal["svg", "png"]) -> Response:
-    """The code alone as a picture, for a mail or a badge."""
-    found, _ = await _ticket(service, code)
-    made = segno.make(f"{door_of(request)}/check-in/{found.check_in_code}", error="m")
-    if picture == "svg":
-        return Response(made.svg_inline(scale=8, border=3).encode(), media_type="image/svg+xml")
-    import io
-
-    file = io.BytesIO()
-    made.save(file, kind="png", scale=8, border=3)
-    return Response(file.getvalue(), media_type="image/png")
-
-
-@router.get("/ticket/{code}", response_class=HTMLResponse)
-async def ticket(request: Request, service: Serving, viewer: MaybeViewing, code: str) -> Response:
-    """One's place, under an address that nobody guesses: also for who has no account here."""
-    found, one = await _ticket(service, code)
-    return await _ticket_page(request, viewer, found, one, Form())
-
-
-@router.post("/ticket/{code}/{step}", response_class=HTMLResponse)
-async def decide(
-    request: Request, service: Serving, viewer: MaybeViewing, code: str, step: Literal["accept", "cancel"]
-) -> Response:
-    """Takes the offered place, or says that one does not come; whoever has the address may."""
-    check_not_from_elsewhere(request)
-    speak = pages.language(request, viewer)
-    found, one = await _ticket(service, code)
-    try:
-        async with unit_of(request, viewer.actor if viewer else f"registration:{found.id}") as unit:
-            if step == "accept":
-                await places.accept(unit, found.id)
-            else:
-                await places.cancel(unit, found.id, "registrant")
-    except Refusal as refusal:
-        return await _ticket_page(request, viewer, found, one, Form({}, {"": reason(speak, refusal)}), refusal.status)
-    said = mark("The place is taken") if step == "accept" else mark("Cancelled; the place goes to who waits")
-    return turn(f"/ticket/{found.check_in_code}", said=speak(said))
-
-
-async def _ticket(service: Service, code: str) -> tuple[Registration, Gathering]:
-    async with service.database.connection() as connection:
-        found = await store.by_code(connection, plain(code[:100]))
-        if found is None:
-            raise NoSuchRegistration("there is no ticket of this code", field="code")
-        [one] = await gatherings.load(connection, [found.gathering_id])
-    return found, one
-
-
-async def _ticket_page(
-    request: Request, viewer: Any, found: Registration, one: Gathering, form: Form, status: int = 200
-) -> Response:
-    speak = pages.language(request, viewer)
-    words, tone = REGISTERED[found.status]
-    made = segno.make(f"{door_of(request)}/check-in/{found.check_in_code}", error="m")
-    return pages.render(
-        request, viewer, "ticket.html", status, found=found, one=one, standing=(speak(words), tone), form=form,
-        code=made.svg_inline(scale=6, border=2, omitsize=True), local=_in(one, speak),
-        event=(speak(STATUSES[one.status][0]), STATUSES[one.status][1]),
-    )  # fmt: skip
 
 
 async def _own(service: Service, caller: Allowed, slug: str) -> Gathering:
@@ -356,13 +262,6 @@ def _time(text: str, one: Gathering, speak: Language) -> tuple[datetime | None, 
     except ValueError:
         return None, {"at": speak(mark("Write the hour, such as 09:05"))}
     return datetime.combine(one.plan.starts.astimezone(zone).date(), hour, zone), {}
-
-
-def _seen(seen: commands.Seen, speak: Language, one: Gathering) -> str:
-    name, when = seen.registration.name or "", _in(one, speak).moment(seen.at)
-    if seen.is_new:
-        return speak(mark("%(name)s is there since %(when)s"), name=name, when=when)
-    return speak(mark("%(name)s had been seen already, at %(when)s"), name=name, when=when)
 
 
 def _in(one: Gathering, speak: Language) -> Language:

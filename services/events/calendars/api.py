@@ -15,7 +15,7 @@ from shared.http.edge import unit_of
 from shared.http.policy import Allowed, May, MaybeViewing, Serving
 from shared.http.routes import Route
 from shared.http.sessions import door_of
-from shared.refusal import Conflict, NotFound
+from shared.refusal import NotFound, Refusal
 
 router = APIRouter(tags=["calendars"], route_class=Route)
 
@@ -28,8 +28,10 @@ class NoSuchCalendar(NotFound):
     """No calendar has this address, or it was renewed."""
 
 
-class NotAPerson(Conflict):
+class NotAPerson(Refusal):
     """A program has no calendar of its own."""
+
+    status = 403
 
 
 class AddressView(BaseModel):

@@ -21,15 +21,11 @@ async def keep_organizations(unit: Unit, events: Sequence[Event]) -> None:
 
 
 async def keep_clusters(unit: Unit, events: Sequence[Event]) -> None:
-    """Clusters: name, zone and language."""
+    """Clusters: name, zone and language, and the network to which each belongs."""
     await _keep(
         unit, events, store.SAVE_CLUSTERS, store.ERASE_CLUSTERS,
         lambda c: (c.cluster_id, c.slug, c.name, c.zone, c.language),
     )  # fmt: skip
-
-
-async def keep_networks(unit: Unit, events: Sequence[Event]) -> None:
-    """Clusters: the network to which each belongs."""
     await _keep(unit, events, store.SAVE_NETWORKS, store.ERASE_NETWORKS, lambda c: (c.cluster_id, c.network_id))
 
 

@@ -107,7 +107,8 @@ async def _own(service: Serving, caller: Making, managing: Managing, registratio
             [gathering] = await gatherings.load(connection, [one.gathering_id])
             organizer = managing.covers(cluster=gathering.plan.cluster_id)
             if organizer or is_theirs(one, caller):
-                return caller, organizer and not is_theirs(one, caller)
+                themselves = one.person_id is not None and one.person_id == caller.viewer.subject
+                return caller, organizer and not themselves
     raise NoSuchRegistration("there is no registration {id}", id=registration_id, field="registration_id")
 
 
@@ -197,7 +198,7 @@ async def accept(request: Request, own: Own, registration_id: UUID) -> Registrat
 async def cancel(request: Request, own: Own, registration_id: UUID, body: Cancelling) -> RegistrationView:
     async with unit_of(request, own[0].actor) as unit:
         by: Literal["organizer", "registrant"] = "organizer" if own[1] else "registrant"
-        return _of(await places.cancel(unit, registration_id, by, body.reason))
+        return _of(await commands.cancel(unit, registration_id, by, body.reason))
 
 
 async def seen(connection: Connection, gathering_id: UUID, preparing: Allowed) -> Gathering:

@@ -14,6 +14,8 @@ import uuid_utils.compat as uuid_utils
 from services.events.gatherings import store as gatherings
 from services.events.gatherings.domain import Gathering, NoSuchGathering
 from services.events.places import commands as places
+from services.events.places import store
+from services.events.places.commands import By
 from services.events.places.domain import Entrant, MomentAhead, Registration
 from services.events.registrations import domain, views
 from services.events.registrations.domain import NoSuchOrganization, Quote
@@ -58,6 +60,13 @@ async def register(
         for person in people
     ]  # fmt: skip
     return await places.enter(unit, seating, who)
+
+
+async def cancel(unit: Unit, registration_id: UUID, by: By, reason: str | None = None) -> Registration:
+    """They do not come. Raises `HasBegun`, and what `places.cancel` raises."""
+    if by == "registrant" and (one := await store.load(unit.connection, registration_id)) is not None:
+        domain.require_not_begun(await _gathering(unit.connection, one.gathering_id), unit.now)
+    return await places.cancel(unit, registration_id, by, reason)
 
 
 async def quoted(connection: Connection, one: Gathering, organization_id: UUID | None, at: datetime) -> Quote:

@@ -26,6 +26,10 @@ class RegistrationClosed(Conflict):
     """Nobody can register: it is not published yet, over, cancelled, or closed."""
 
 
+class HasBegun(Conflict):
+    """Once it has begun, only who holds it changes who comes."""
+
+
 class NoSuchOrganization(Refusal):
     """The organisation for which somebody comes is not known here."""
 
@@ -137,6 +141,12 @@ def _why_public(members: Sequence[Member] | None, on: date, *, cheaper: bool) ->
     if members:
         return Said("public price: the membership in {cluster} is not in force yet", cluster=members[0].cluster)
     return Said("public price: the organisation is no member of the network")
+
+
+def require_not_begun(one: Gathering, now: datetime) -> None:
+    """Raises `HasBegun`."""
+    if now >= one.plan.starts and one.status != "postponed":
+        raise HasBegun("it has begun: only who holds it changes who comes", field="gathering_id")
 
 
 def require_open(one: Gathering, now: datetime, *, organizer: bool) -> None:

@@ -92,7 +92,7 @@ async def step(
             if step == "accept":
                 await places.accept(unit, one.id)
             else:
-                await places.cancel(unit, one.id, "registrant")
+                await commands.cancel(unit, one.id, "registrant")
     except Refusal as refusal:
         form = Form({}, {"": reason(speak, refusal)})
         return await _page(request, service, caller.viewer, gathering, form, refusal.status)

@@ -139,4 +139,4 @@ async def test_a_persons_calendar_has_an_address_that_nobody_guesses_and_that_ca
     assert len(events(await read(guest, renewed.removeprefix("http://test")))) == 2
     page = await guest.get("/calendar/subscribe", headers=she.headers)
     assert renewed in page.text
-    assert (await client.get("/events/calendars/own")).status_code == 409
+    assert (await client.get("/events/calendars/own")).status_code == 403

@@ -42,7 +42,8 @@ async def fold(unit: Unit, batches: Sequence[Sequence[Received]]) -> dict[str, l
     await transaction.start()
     try:
         for batch in batches:
-            await Applier(CONSUMERS[0]).apply(unit, batch)
+            for consumer in CONSUMERS:
+                await Applier(consumer).apply(unit, batch)
         found = {}
         for table in ("organization", "cluster", "standing", "merged_organization"):
             mine = f"SELECT * FROM {table} t WHERE t::text ~ ANY ($1) ORDER BY t"

@@ -15,7 +15,7 @@ from shared.postgres.pool import Database
 from shared.runtime.jobs import Turn
 from tests.conftest import ClientFor
 from tests.service.bus.records import item
-from tests.service.events.office import NOW, THREE, Clock, people, published, register, town
+from tests.service.events.office import NOW, THREE, Clock, people, published, register, town, writing
 from tests.service.events.test_members import organization, take
 from tests.stack.people import Somebody, somebody
 
@@ -123,6 +123,40 @@ async def test_colleagues_are_registered_at_once_and_the_rest_waits_in_order(
     ).status_code == 200
     listed = (await client.get(f"/events/gatherings/{id_}/registrations")).json()["items"]
     assert [line["status"] for line in listed] == ["cancelled", "confirmed", "lapsed", "confirmed", "offered"]
+
+
+async def test_who_comes_changes_by_the_organiser_alone_once_it_has_begun(
+    client_for: ClientFor, databases: dict[str, Database], lucia: tuple[Any, Somebody]
+) -> None:
+    place, she = lucia
+    clock = Clock()
+    client = await client_for("events", clock=clock)
+    guest = await client_for("events", token=None, clock=clock)
+    one = await published(client, cluster_id=str(place.host))
+    ana, eva = await register(client, one["id"], "ana", "eva", organization_id=str(place.own))
+    clock.pass_(days=65)
+    she = await somebody(databases["events"], "representative", "organization", place.own, now=clock.now)
+    late = await guest.post(f"/events/registrations/{ana['id']}/cancel", json={}, headers=she.headers)
+    assert (late.status_code, late.json()["type"]) == (409, "urn:cumulo:problem:has-begun")
+    assert (await client.post(f"/events/registrations/{eva['id']}/cancel", json={})).status_code == 200
+
+
+async def test_another_link_reaches_whoever_has_a_place(client_for: ClientFor, databases: dict[str, Database]) -> None:
+    client = await client_for("events", clock=Clock())
+    await town(databases["events"])
+    one = await published(client, capacity=1, join_url="https://a.example/1")
+    ana, eva = await register(client, one["id"], "ana", "eva")
+    body = writing(capacity=1, join_url="https://a.example/2")
+    await client.put(f"/events/gatherings/{one['id']}", json=body, headers={"If-Match": "*"})
+    async with databases["events"].connection() as connection:
+        rows = await connection.fetch(
+            "SELECT aggregateid, version, payload->>'join_url' AS link FROM outbox"
+            " WHERE aggregatetype = 'events.registration.state' AND aggregateid = ANY ($1) ORDER BY position",
+            [ana["id"], eva["id"]],
+        )
+    assert [tuple(row) for row in rows] == [
+        (ana["id"], 1, "https://a.example/1"), (eva["id"], 1, None), (ana["id"], 2, "https://a.example/2")
+    ]  # fmt: skip
 
 
 async def passed_on(client: httpx.AsyncClient) -> None:
