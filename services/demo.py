@@ -28,7 +28,8 @@ async def people(services: Services) -> int:
 
 async def network(services: Services, made: dict[str, Any], mark: Mark, progress: Progress) -> None:
     """Everything else, as a task that every page can tell the progress of. `made` is what was marked before."""
-    from services.membership.demo_register import KIND, ORGANIZATIONS, TITLE, take_over
+    from services.events.demo import make as make_events
+    from services.membership.demo_register import KIND, MEMBERSHIPS, ORGANIZATIONS, TITLE, take_over
     from shared.postgres.values import day_in
     from shared.runtime import tasks
 
@@ -39,6 +40,7 @@ async def network(services: Services, made: dict[str, Any], mark: Mark, progress
     day = date.fromisoformat(made["day"])
     parts: dict[str, Callable[[Advance], Awaitable[None]]] = {
         "register": lambda advance: take_over(membership, day, advance),
+        "events": lambda advance: make_events(services["events"], day, MEMBERSHIPS),
     }
     left = [name for name in parts if name not in made.get("parts", ())]
     if not left:

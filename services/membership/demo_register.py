@@ -31,6 +31,7 @@ TITLE = Words("Cargando demo", "Loading the demo")
 AT_ONCE = 20
 ORGANIZATIONS = 612
 """Distinct organisations in force, the demo's own companies among them: what progress counts to."""
+MEMBERSHIPS = 640
 APPLICANTS = (
     ("inyectora-tres-cerros", None, 4),
     ("resortes-llano-quieto", ("Resortes Llano Quieto, S.A. de C.V.", "Resortes Llano Quieto", "Ocotlán"), 2),

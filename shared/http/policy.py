@@ -186,17 +186,17 @@ Viewing = Annotated[Viewer, Depends(present)]
 
 def check_same_origin(request: Request) -> None:
     """Raises `FromElsewhere` unless a browser says that a page of ours sends this. For what a cookie opens."""
-    if not _said_by_the_browser(request):
+    if not is_from_here(request):
         raise FromElsewhere("this was sent from a page of another site; open the page here and send it again")
 
 
 def check_not_from_elsewhere(request: Request) -> None:
     """Raises `FromElsewhere` when a browser says that another site sends this. For what needs no cookie."""
-    if _said_by_the_browser(request) is False:
+    if is_from_here(request) is False:
         raise FromElsewhere("this was sent from a page of another site; open the page here and send it again")
 
 
-def _said_by_the_browser(request: Request) -> bool | None:
+def is_from_here(request: Request) -> bool | None:
     """Whether a page of ours sends this, as the browser says; None when nothing says so (no browser)."""
     if (site := request.headers.get("sec-fetch-site")) is not None:
         return site in ("same-origin", "none")

@@ -99,7 +99,8 @@ def _without_what_is_wrong(request: Request, errors: Sequence[Any]) -> tuple[str
     if request.method not in ("GET", "HEAD") or not whole or not wants_html(request):
         return None
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in wrong]
-    text = next((value for name, value in request.query_params.multi_items() if name in wrong), "")
+    first = str(errors[0]["loc"][1])
+    text = request.query_params.get(first, "")
     return request.url.path + (f"?{urlencode(kept)}" if kept else ""), text[:60]
 
 

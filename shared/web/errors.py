@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from shared.contracts.membership import Role
 from shared.http.identity import Viewer
+from shared.http.policy import is_from_here
 from shared.web.language import mark
 from shared.web.navigation import ROLE_WORDS
 from shared.web.shell import pages_of, turn
@@ -53,7 +54,7 @@ async def written(request: Request) -> Response | None:
     form = request.headers.get("content-type", "").startswith(("application/x-www-form-urlencoded", "multipart/form"))
     if request.method != "POST" or not form or not wants_html(request) or request.headers.get("hx-request") == "true":
         return None
-    if request.headers.get("sec-fetch-site") != "same-origin":
+    if not is_from_here(request):
         return None
     fields = [(name, value) for name, value in (await request.form()).multi_items()]
     texts = [(name, value) for name, value in fields if isinstance(value, str)]

@@ -13,9 +13,11 @@ FROM standing s LEFT JOIN cluster c USING (cluster_id)
 WHERE s.organization_id = present_organization($1)
    OR s.organization_id = present_organization(
         (SELECT parent_id FROM branch WHERE organization_id = present_organization($1)))
+      AND NOT EXISTS (SELECT FROM standing own WHERE own.organization_id = present_organization($1)
+                      AND own.cluster_id = s.cluster_id AND own.standing IN ('active', 'grace'))
 ORDER BY s.organization_id = present_organization($1) DESC, s.until DESC NULLS FIRST, s.membership_id
 """
-"""Its own first; a branch has those of its company too."""
+"""Its own first; a branch has those of its company too, where it has none of its own in force."""
 ORGANIZATION = """
 SELECT organization_id, trade_name FROM organization WHERE organization_id = present_organization($1)
 """

@@ -30,7 +30,8 @@ WHERE (l.aggregate = 'organization' AND $2
    OR (l.aggregate = 'membership' AND m.organization_id = $1
        AND ($3 OR m.cluster_id = ANY ($4::uuid[]) OR m.organization_id = ANY ($5::uuid[])))
    OR (l.aggregate = 'person' AND $2 AND l.id IN (SELECT person_id FROM person_organization WHERE organization_id = $1)
-       AND coalesce(l.fields->'organization_id'->>1, $1::text) = $1::text)
+       AND (l.fields->'organization_id'->>1 IS NULL OR (l.fields->'organization_id'->>1)::uuid = $1
+            OR (l.fields->'organization_id'->>1)::uuid IN (SELECT id FROM merged_organization WHERE into_id = $1)))
 ORDER BY l.at DESC, l.aggregate, l.version DESC LIMIT $6
 """
 MEMBERSHIP = "SELECT cluster_id, organization_id FROM membership WHERE id = $1"

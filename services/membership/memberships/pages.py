@@ -284,7 +284,8 @@ def _entry(line: Line, speak: Language) -> dict[str, Any]:
         words = (
             speak(mark("a representative: %(fields)s"), fields=fields) if fields else speak(mark("a representative"))
         )
-        return {"when": line.at, "who": who, "words": words, "reason": line.note}
+        # what somebody wrote as the reason may name a person: it stands on the page of people only
+        return {"when": line.at, "who": who, "words": words, "reason": None}
     changes = "; ".join(
         f"{speak(LOGGED.get(name, name))}: {_said(name, old, speak)} → {_said(name, new, speak)}"
         for name, (old, new) in line.fields.items()

@@ -26,7 +26,7 @@ INHERITED = """
 SELECT o.slug, o.trade_name AS company, c.name AS cluster, m.category, m.since, m.until
 FROM profile p JOIN organization o ON o.id = p.parent_id JOIN membership m ON m.organization_id = o.id
 JOIN cluster c ON c.id = m.cluster_id
-WHERE p.organization_id = $1 AND m.standing IN ('active', 'grace') AND NOT EXISTS (
+WHERE p.organization_id = $1 AND m.standing = 'active' AND NOT EXISTS (
     SELECT FROM membership own WHERE own.organization_id = $1 AND own.cluster_id = m.cluster_id
       AND own.standing IN ('active', 'grace'))
 ORDER BY c.sort_key

@@ -101,6 +101,8 @@ def registration(event: Event) -> Asked | None:
     """What becomes of a registration concerns whom it is for."""
     fact: events.RegistrationConfirmed = event.data
     on = event.effective or event.time.date()
+    if on < event.time.date() - timedelta(days=1):  # the organiser enters who was registered otherwise, and told so
+        return None
     return Asked(_OF_REGISTRATION[type(fact)], fact.organization_id, None, "associate", on, fact.registration_id,
                  fact.gathering_id)  # fmt: skip
 

@@ -77,6 +77,12 @@ async def test_a_branch_pays_what_its_company_pays(client_for: ClientFor, databa
     assert await amount(2, place.own) == "500.00"
     assert await amount(3, place.lapsed) == "1400.00"
     assert await amount(4, None) == "1400.00"
+    async with databases["events"].connection() as connection:
+        await connection.execute(
+            "INSERT INTO standing (membership_id, organization_id, cluster_id, category, standing, since)"
+            " VALUES ($1, $2, $3, 'affiliate', 'active', '2022-01-01')", uuid_utils.uuid7(), branch, place.host,
+        )  # fmt: skip
+    assert await amount(5, place.own) == "1400.00"  # its own membership goes first, and has no price here
 
 
 async def test_colleagues_are_registered_at_once_and_the_rest_waits_in_order(

@@ -162,12 +162,17 @@ async def test_a_branch_belongs_where_its_company_does_with_its_dates(scene: Sce
 
 
 async def test_the_history_tells_that_a_representative_changed_and_never_who(scene: Scene) -> None:
-    person = {"name": f"Eva {scene.mark}", "mail": f"eva@{scene.mark}.example", "role": "quality"}
+    person = {
+        "note": f"sustituye a Ana {scene.mark}",
+        "name": f"Eva {scene.mark}",
+        "mail": f"eva@{scene.mark}.example",
+        "role": "quality",
+    }
     address = f"/membership/organizations/{scene.company['id']}/people"
     added = await scene.client.post(address, json=person, headers=scene.director.headers)
     assert added.status_code == 201, added.text
     history = (await scene.get("?tab=history")).text
-    assert "representante: " in history and person["name"] not in history
+    assert "representante: " in history and "sustituye" not in history and person["name"] not in history
     assert "representante:" not in (await scene.get("?tab=history", scene.foreign)).text
 
 
