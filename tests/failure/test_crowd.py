@@ -1,4 +1,4 @@
-"""A crowd for 50 places while the service is killed -9 in between: 50 have one, the rest waits in order, nobody twice."""
+"""A crowd for 50 places, the service killed -9 in between: 50 have one, the rest waits in order, nobody twice."""
 
 import asyncio
 import secrets
