@@ -9,6 +9,7 @@ from services.events.consumers import CONSUMERS
 from services.events.gatherings import api as gatherings
 from services.events.gatherings import pages as gathering_pages
 from services.events.gatherings.domain import PERSONAL as PERSONAL_OF_GATHERINGS
+from services.events.home import pages as home
 from services.events.members import api as members
 from services.events.places import jobs as place_jobs
 from services.events.places.domain import PERSONAL as PERSONAL_OF_PLACES
@@ -34,6 +35,7 @@ DEFINITION = Definition(
         ticket_pages.router,
         gathering_pages.router,
         registration_pages.router,
+        home.router,
     ),
     consumers=(access_consumer("events"), *CONSUMERS),
     states=STATES,

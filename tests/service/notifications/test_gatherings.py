@@ -63,8 +63,10 @@ class Round:
         }  # fmt: skip
         return self._item(RegistrationState(**(known | more)), key)
 
-    def registered(self, kind: Any, key: Any, **more: Any) -> Received:
-        return self._item(kind(registration_id=key, gathering_id=self.id, organization_id=None, **more), key)
+    def registered(self, model: Any, key: Any, /, **more: Any) -> Received:
+        data = model(registration_id=key, gathering_id=self.id, organization_id=None, **more)
+        self.versions[(key, model)] = version = self.versions.get((key, model), 0) + 1
+        return item(data, key, version, ce_effective=str(datetime.now(UTC).date()).encode())
 
 
 async def heard(databases: dict[str, Database], *items: Received, now: datetime = NOW) -> None:
