@@ -128,7 +128,9 @@ async def _value(service: Service, statement: str) -> int:
 async def _gathering(
     unit: Unit, one: Kept, today: date, host: UUID | None, companies: Sequence[tuple[UUID, str, str]], chance: Random
 ) -> None:  # fmt: skip
-    starts = datetime.combine(today + timedelta(days=one.days), time(one.hour), ZoneInfo(ZONE))
+    day = today + timedelta(days=one.days)
+    day -= timedelta(days=max(0, day.weekday() - 4))  # on a Friday instead of a weekend
+    starts = datetime.combine(day, time(one.hour), ZoneInfo(ZONE))
     ends = starts + timedelta(hours=one.hours)
     made = await gatherings.draft(unit, Plan(
         kind=one.kind, title=one.title, mode=one.mode, starts=starts, ends=ends, zone=ZONE, cluster_id=host,

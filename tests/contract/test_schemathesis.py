@@ -41,8 +41,9 @@ async def strewn(postgres: Cluster) -> AsyncIterator[str]:
     await database.clone(postgres, name)
     async with postgres.connection(database=name) as admin:  # who holds an event comes from membership's stream
         await admin.execute(
-            "INSERT INTO events.cluster (cluster_id, slug, name, zone, language, network_id)"
-            " VALUES ($1, 'norte', 'Norte', 'America/Monterrey', 'es', $1)", uuid_utils.uuid7(),
+            "WITH known AS (INSERT INTO events.cluster_network VALUES ($1, $1))"
+            " INSERT INTO events.cluster (cluster_id, slug, name, zone, language)"
+            " VALUES ($1, 'norte', 'Norte', 'America/Monterrey', 'es')", uuid_utils.uuid7(),
         )  # fmt: skip
     yield name
     await database.drop(postgres, name)

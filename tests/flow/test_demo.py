@@ -67,7 +67,7 @@ async def test_the_network_comes_while_the_door_is_open_and_its_figures_agree(tm
         assert ">640<" in stack.page("/reporting/pages/home/figures")
         coming = stack.page("/events/pages/home/next")
         assert "T-MEC: calcula tu contenido regional" in coming and "en espera <b>23</b>" in coming
-        held = [one for one in stack.ask("/events/gatherings?status=held&limit=200")["items"]]
+        held = stack.ask("/events/gatherings?status=held&limit=200")["items"]
         assert len(held) > 40
         result = stack.ask(f"/events/gatherings/{held[0]['id']}/result")
         assert 0 < result["attended"] <= result["confirmed"]
