@@ -54,6 +54,7 @@ DEFINITION = Definition(
         clusters.router,
         cluster_pages.router,
         organizations.router,
+        organizations.listing,
         profiles.router,
         memberships.router,
         applications.router,

@@ -10,13 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.membership.edges import After, Limit, Meant, NeededVersion, Page, tagged
 from services.membership.organizations import commands, store, views
 from services.membership.organizations.domain import NoSuchOrganization, Organization
-from shared.contracts.membership import ChainPosition, OrganizationType
+from shared.contracts.membership import Category, ChainPosition, OrganizationType, Standing
 from shared.http.edge import unit_of
 from shared.http.inputs import Country, Day, Line, OptionalLine, Unfit
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
+from shared.postgres.values import day_in
 
 router = APIRouter(prefix="/membership/organizations", tags=["organizations"], route_class=Route)
+
+listing = APIRouter(prefix="/membership/register", tags=["organizations"], route_class=Route)
 
 Positions = Annotated[set[ChainPosition], Field(max_length=6)]
 Reader = Annotated[Allowed, May("organizations.read")]
@@ -164,3 +167,69 @@ async def change(
         )  # fmt: skip
     tagged(response, changed.version)
     return _view(changed, warnings)
+
+
+class Belonging(BaseModel):
+    """A membership of a row of the register, by its cluster's slug."""
+
+    cluster: str
+    standing: Standing
+    category: Category
+    since: date | None
+
+
+class RegisterRow(BaseModel):
+    """An organisation as the register lists it; applications and the past within the caller's reach only."""
+
+    id: UUID
+    slug: str
+    trade_name: str
+    legal_name: str
+    type: OrganizationType
+    state: str | None
+    city: str | None
+    positions: list[ChainPosition]
+    memberships: list[Belonging]
+
+
+class RegisterPage(BaseModel):
+    """`next` is the `after` of the following page, null at the end; `total` counts all of them."""
+
+    items: list[RegisterRow]
+    next: str | None
+    total: int
+
+
+@listing.get("", summary="The register, filtered and in an order", operation_id="list_register")
+async def the_register(
+    service: Serving, reader: Reader, memberships: Annotated[Allowed, Sees("memberships.read")],
+    q: Annotated[OptionalLine, Query(description="within the names, without case and accents")] = None,
+    cluster: Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,60}$")] = None,
+    type: Annotated[OrganizationType | None, Query()] = None,  # noqa: A002
+    position: Annotated[ChainPosition | None, Query()] = None,
+    category: Annotated[Category | None, Query()] = None,
+    standing: Annotated[Standing | None, Query(description="without it: in force")] = None,
+    sort: Annotated[str, Query(max_length=20, description="name, cluster or since; -since for the reverse")] = "name",
+    after: Annotated[str | None, Query(max_length=2000, description="`next` of the page before")] = None,
+    limit: Limit = 100,
+) -> RegisterPage:  # fmt: skip
+    wanted = views.Wanted(q, cluster, type, position, category, standing)
+    key, falling = views.order_of(sort)
+    place = views.place_at(after, "after") if after else None
+    today = day_in(service.settings.network_zone, service.clock())
+    async with service.database.connection() as connection:
+        rows = [row async for row in views.register(
+            connection, wanted, today, reader=reader, memberships=memberships, sort=key, falling=falling, after=place,
+            limit=limit + 1,
+        )]  # fmt: skip
+        total = await views.count(connection, wanted, today, reader=reader, memberships=memberships)
+    items = [
+        RegisterRow(
+            id=row["id"], slug=row["slug"], trade_name=row["trade_name"], legal_name=row["legal_name"],
+            type=row["type"], state=row["state"], city=row["city"], positions=list(row["positions"] or ()),
+            memberships=[Belonging(cluster=slug, standing=held, category=as_, since=since)
+                         for slug, _, held, as_, since in row["memberships"] or ()],
+        )
+        for row in rows[:limit]
+    ]  # fmt: skip
+    return RegisterPage(items=items, next=views.cursor_of(rows[limit - 1]) if len(rows) > limit else None, total=total)

@@ -3,13 +3,17 @@
 An organisation belongs to the clusters that it is a member of, was, or has applied to.
 """
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+
 from shared.http.policy import Allowed, NotYours
 from shared.postgres.pool import Connection, Row
+from shared.refusal import Refusal
 
 COVERED = """
 SELECT o.id FROM organization o
@@ -45,6 +49,14 @@ class Wanted(NamedTuple):
     category: str | None = None
     standing: str | None = None
     scope: UUID | None = None
+
+
+class MalformedPlace(Refusal):
+    """The cursor of a page is not one of ours."""
+
+
+class UnknownOrder(Refusal):
+    """The list cannot be ordered so."""
 
 
 Place = tuple[str, str, UUID]
@@ -130,6 +142,31 @@ SELECT l.at, coalesce(a.name, 'Cumulo') AS who
 FROM change_log l LEFT JOIN account a ON a.id::text = l.actor
 WHERE l.aggregate = 'organization' AND l.id = $1 ORDER BY l.version DESC LIMIT 1
 """
+
+
+def order_of(sort: str) -> tuple[str, bool]:
+    """The key of an order and whether it falls: "-since" is ("since", True). Raises `UnknownOrder`."""
+    key = sort.removeprefix("-") or "name"
+    if key not in SORTS:
+        raise UnknownOrder("sort: name, cluster or since, with - before it for the reverse", field="sort")
+    return key, sort.startswith("-")
+
+
+def place_at(cursor: str, field: str) -> Place:
+    """The place that a cursor names. Raises `MalformedPlace` at this field."""
+    try:
+        key, name, id_ = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="))
+        if not isinstance(key, str) or not isinstance(name, str) or "\x00" in key + name:
+            raise ValueError
+        return key, name, UUID(id_)
+    except (ValueError, TypeError, AttributeError):
+        raise MalformedPlace("{named}: this is no place in the list", named=field, field=field) from None
+
+
+def cursor_of(row: Row) -> str:
+    """Where a row of the register stands, as an address carries it."""
+    place = [row["place"], row["sort_key"], str(row["id"])]
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
 
 
 def _given(wanted: Wanted, today: date, reader: Allowed, memberships: Allowed) -> tuple[object, ...]:

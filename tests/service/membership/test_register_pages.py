@@ -128,3 +128,27 @@ async def test_the_order_is_chosen_and_pages_lead_back_as_they_led_on(staff: htt
         assert sorted(seen) == names
     answer = await staff.get("/register?sort=size", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json()["field"]) == (422, "sort")
+
+
+async def test_a_program_lists_the_register_in_an_order_with_filters_and_cursors(staff: httpx.AsyncClient) -> None:
+    mark = uuid4().hex[:8]
+    names = [f"Moldes {mark} {number:02}" for number in range(7)]
+    for name in names:
+        await registered(staff, name)
+    found: list[str] = []
+    asked = {"q": mark, "sort": "-name", "limit": "3"}
+    after: str | None = None
+    while True:
+        answer = await staff.get("/membership/register", params=asked | ({"after": after} if after else {}))
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert page["total"] == 7 and len(page["items"]) <= 3
+        found += [one["legal_name"] for one in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert found == names[::-1]
+    assert (await staff.get("/membership/register", params={"q": mark, "type": "university"})).json()["total"] == 0
+    for wrong in ({"sort": "size"}, {"after": "nonsense"}, {"type": "bakery"}, {"kind": "x"}):
+        refused = await staff.get("/membership/register", params=wrong)
+        assert (refused.status_code, refused.json()["field"]) == (422, next(iter(wrong))), refused.text

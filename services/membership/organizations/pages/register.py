@@ -3,18 +3,16 @@
 What is private (applications, the past) is shown, counted and filtered by within the reader's reach only.
 """
 
-import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.membership.organizations import views
-from services.membership.organizations.views import Place, Wanted
+from services.membership.organizations.views import Wanted
 from services.membership.words import CATEGORIES, POSITIONS, STANDINGS, TYPES
 from shared.contracts.membership import Category, ChainPosition, OrganizationType, Standing
 from shared.http.exports import csv_response, xlsx_response
@@ -23,7 +21,6 @@ from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 from shared.postgres.pool import Connection, Row
 from shared.postgres.values import day_in
-from shared.refusal import Refusal
 from shared.runtime.service import Service
 from shared.web.language import Language, mark
 from shared.web.shell import pages_of, scope_of
@@ -52,14 +49,6 @@ EXPORTED = (
 )  # fmt: skip
 
 
-class MalformedPlace(Refusal):
-    """The cursor of a page is not one of ours."""
-
-
-class UnknownOrder(Refusal):
-    """The list cannot be ordered so."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What an address asks for: the filters and the order."""
@@ -79,15 +68,12 @@ def _asked(
     standing: Annotated[Standing | None, Query()] = None,
     sort: Annotated[str, Query(max_length=20)] = "name",
 ) -> Asked:
-    order = sort.removeprefix("-") or "name"
-    if order not in views.SORTS:
-        raise UnknownOrder("sort: name, cluster or since, with - before it for the reverse", field="sort")
     scope = scope_of(request)
     try:
         within = UUID(scope) if scope and scope != "network" else None
     except ValueError:
         within = None
-    return Asked(Wanted(q, cluster or None, type, position, category, standing, within), order, sort.startswith("-"))
+    return Asked(Wanted(q, cluster or None, type, position, category, standing, within), *views.order_of(sort))
 
 
 Asking = Annotated[Asked, Depends(_asked)]
@@ -101,7 +87,7 @@ async def register(
     today = day_in(service.settings.network_zone, service.clock())
     back = before is not None and after is None
     cursor = before if back else after
-    place = _read(cursor, "before" if back else "after") if cursor else None
+    place = views.place_at(cursor, "before" if back else "after") if cursor else None
     speak = pages.language(request, reader.viewer)
     async with service.database.connection() as connection:
         rows = [row async for row in views.register(
@@ -117,8 +103,8 @@ async def register(
         without = [] if total else await _without(connection, service, asked.wanted, reader, memberships, filters)
     listing = Listing(
         COLUMNS, [_shown(row, speak) for row in rows], filters,
-        next=_cursor(rows[-1]) if rows and (more or back) else None,
-        previous=_cursor(rows[0]) if rows and (more if back else place is not None) else None,
+        next=views.cursor_of(rows[-1]) if rows and (more or back) else None,
+        previous=views.cursor_of(rows[0]) if rows and (more if back else place is not None) else None,
         total=total, without=without, default_sort="name", search=True,
     )  # fmt: skip
     query = request.url.query
@@ -216,18 +202,3 @@ def _shown(row: Row, speak: Language) -> dict[str, Any]:
         "since": min((since for *_, since in memberships if since), default=None),
         "place": ", ".join(part for part in (row["city"], row["state"]) if part),
     }  # fmt: skip
-
-
-def _read(cursor: str, field: str) -> Place:
-    try:
-        key, name, id_ = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="))
-        if not isinstance(key, str) or not isinstance(name, str) or "\x00" in key + name:
-            raise ValueError
-        return key, name, UUID(id_)
-    except (ValueError, TypeError, AttributeError):
-        raise MalformedPlace("{named}: this is no place in the list", named=field, field=field) from None
-
-
-def _cursor(row: Row) -> str:
-    place = [row["place"], row["sort_key"], str(row["id"])]
-    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
