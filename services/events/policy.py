@@ -18,5 +18,7 @@ POLICY: Policy = {
     "registrations.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES),
     "registrations.manage": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
     "registrations.export": everywhere("coordinator") | within("cluster_director", "cluster_staff"),
+    # how many people of an organisation take part in what: its own people, its clusters in force, the network
+    "participation.read": everywhere("coordinator", "assistant") | within(*CLUSTER_ROLES, *ORGANIZATION_ROLES),
     "calendars.own": everywhere(*_PEOPLE, "operator", "developer"),
 }

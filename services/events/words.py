@@ -46,7 +46,8 @@ FIELDS: dict[str, str] = {
     "place": mark("Where"), "country": mark("Country"), "state": mark("State"),
     "join_url": mark("Link to take part"), "capacity": mark("Places"), "waiting_list": mark("Waiting list"),
     "accept_hours": mark("Hours to accept a place"), "closes": mark("Registration closes"),
-    "currency": mark("Currency"), "sessions": mark("Sessions"), "prices": mark("Prices"), "status": mark("State of it"),
+    "currency": mark("Currency"), "series": mark("Series"), "sessions": mark("Sessions"), "prices": mark("Prices"),
+    "status": mark("State of it"),
     "cluster_id": mark("Who holds it"),
 }  # fmt: skip
 """The fields of a gathering, as forms and the change log call them."""

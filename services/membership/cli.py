@@ -19,21 +19,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from services.membership import spreadsheets
 from services.membership.clusters import commands as cluster_commands
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import Cluster
 from services.membership.decisions import is_far_ahead
 from services.membership.import_report import show
 from services.membership.importing import ImportResult, import_members
-from services.membership.spreadsheets import Limits
 from shared.http.inputs import Country, Day, Line, Slug
 from shared.postgres.pool import TRANSIENT, Database, open_database
 from shared.postgres.values import day_in
 from shared.refusal import Refusal
-from shared.runtime import tasks
+from shared.runtime import spreadsheets, tasks
 from shared.runtime.service import Definition, Service, at_hand
 from shared.runtime.settings import Settings
+from shared.runtime.spreadsheets import Limits
 from shared.runtime.tasks import Words
 
 T = TypeVar("T")

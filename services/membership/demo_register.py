@@ -18,6 +18,7 @@ from services.membership.memberships import commands as memberships
 from services.membership.memberships import store as belongings
 from services.membership.organizations import commands as organizations
 from services.membership.organizations import store as register
+from services.membership.places import STATES
 from services.membership.profiles import commands as profiles
 from services.membership.profiles import store as profile_rows
 from shared.postgres.pool import Unit
@@ -39,8 +40,10 @@ APPLICANTS = (
 """Who asks to join Costa y Agave, for how many days: a company of another cluster, and a new one."""
 ASKED_CLUSTER = "costa-y-agave"
 
-_HEADERS = ("Razón social", "Nombre comercial", "RFC", "Tipo", "Posición", "Categoría", "Ciudad", "Fecha de ingreso",
+_HEADERS = ("Razón social", "Nombre comercial", "RFC", "Tipo", "Posición", "Categoría", "Ciudad", "Estado",
+            "Fecha de ingreso",
             "Representante", "Correo")  # fmt: skip
+_STATE_OF = {one.slug: STATES[one.state] for one in CLUSTERS}
 _TYPES = {"company": "Empresa", "university": "Universidad", "research_centre": "Centro de investigación",
           "government": "Gobierno", "association": "Asociación"}  # fmt: skip
 _POSITIONS = {"oem": "Armadora", "tier1": "Tier 1", "tier2": "Tier 2", "tier3": "Tier 3", "service": "Servicio",
@@ -94,7 +97,8 @@ def _sheet(rows: Iterable[tuple[Invented, Belonging]]) -> bytes:
         writer.writerow(
             (one.legal_name, one.trade_name, one.tax_number, _TYPES[one.type],
              " / ".join(_POSITIONS[position] for position in one.positions),
-             _CATEGORIES[held.was or held.category], one.city, held.since.isoformat(), *contact)
+             _CATEGORIES[held.was or held.category], one.city, _STATE_OF[one.home],
+             held.since.isoformat(), *contact)
         )  # fmt: skip
     return text.getvalue().encode()
 
@@ -106,8 +110,8 @@ async def _ids(service: Service, found: Sequence[Invented]) -> Mapping[str, UUID
 
 
 async def _describe(unit: Unit, id_: UUID, one: Invented, today: date) -> None:
-    if await profile_rows.load(unit.connection, [id_]):
-        return
+    if (await profile_rows.load(unit.connection, [id_]))[id_].version:
+        return  # a start before was broken off behind this one
     values = {"size": one.size, "processes": one.processes, "sectors": one.sectors}
     await profiles.describe_capabilities(unit, id_, values)
     for standard, days in one.ends_in:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.membership import spreadsheets
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import Cluster, NoSuchCluster
 from services.membership.imports import commands, store, views
@@ -29,10 +28,11 @@ from services.membership.imports.domain.entries import Entry, Reader
 from services.membership.imports.domain.matching import Known
 from services.membership.imports.domain.planning import Circumstances, Plan
 from services.membership.imports.views import Absent
-from services.membership.spreadsheets import Limits, Table
 from shared.postgres.pool import BAD_VALUE, TRANSIENT, Database, Unit
 from shared.postgres.values import day_in
 from shared.refusal import Said
+from shared.runtime import spreadsheets
+from shared.runtime.spreadsheets import Limits, Table
 
 CHUNK_ROWS = 2_000
 ATTEMPTS = 7

@@ -11,17 +11,16 @@ from uuid import UUID
 
 import orjson
 
-from services.membership import spreadsheets
 from services.membership.clusters import store as clusters
 from services.membership.importing import take_over
 from services.membership.imports.domain.planning import Plan
-from services.membership.spreadsheets import Limits, Row, Table
 from services.membership.uploads import commands, store
 from services.membership.uploads.domain import Upload, Work
 from shared.postgres.pool import Unit
 from shared.postgres.values import day_in
-from shared.runtime import tasks
+from shared.runtime import spreadsheets, tasks
 from shared.runtime.service import Service
+from shared.runtime.spreadsheets import Limits, Row, Table
 from shared.runtime.tasks import Task, Words
 
 PART_ROWS = 500

@@ -3,6 +3,7 @@
 Nothing else listens to Kafka. A fact whose rule says that it concerns nobody is not read at all.
 """
 
+from services.notifications.certificates import commands as certificates
 from services.notifications.gatherings import commands as gatherings
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import commands as recipients
@@ -19,6 +20,7 @@ from shared.contracts.membership import (
     OrganizationMerged,
     OrganizationState,
     PersonState,
+    ProfileState,
 )
 from shared.messaging.events import Consumer
 
@@ -40,6 +42,7 @@ CONSUMERS = (
         name="notifications.applications",
         handlers=dict.fromkeys((MembershipApplied, MembershipApproved, MembershipRefused), messages.notice),
     ),
+    Consumer(name="notifications.certificates", handlers={ProfileState: certificates.keep_certificates}),
     Consumer(
         name="notifications.gatherings",
         handlers={

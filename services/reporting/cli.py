@@ -1,4 +1,4 @@
-"""`cumulo rebuild reporting`: the read model anew from membership's feed, while the live one goes on.
+"""`cumulo rebuild reporting`: the read model anew from the feeds of membership and events, while the live one goes on.
 
 Says what it did, in words or as JSON; shows a bar where somebody watches.
 """
@@ -15,7 +15,7 @@ from shared.runtime.tasks import Words
 if TYPE_CHECKING:
     from services.reporting.generations.commands import Progress, Rebuilt
 
-SOURCE = "membership"
+SOURCES = ("membership", "events")
 TITLE = Words("Reconstrucción de los indicadores", "Rebuild of the indicators")
 
 
@@ -58,12 +58,13 @@ async def _rebuild() -> "Rebuilt":
     from shared.runtime.local import settings_for
 
     settings = settings_for("reporting")
-    url = settings.urls.get(SOURCE) or f"http://{settings.http_host}:{settings.http_port}"
+    here = f"http://{settings.http_host}:{settings.http_port}"
     token = settings.service_token.get_secret_value() if settings.service_token else None
     postgres = settings.postgres("reporting")
     async with (
         open_database(postgres, schema="reporting", application="cumulo-rebuild", size=3) as database,
-        FeedClient(SOURCE, url, token) as feed,
+        FeedClient(SOURCES[0], settings.urls.get(SOURCES[0]) or here, token) as membership,
+        FeedClient(SOURCES[1], settings.urls.get(SOURCES[1]) or here, token) as events,
         tasks.begin(database, kind="rebuild", title=TITLE, actor="cli") as task,
     ):
         show = _progress()
@@ -72,7 +73,7 @@ async def _rebuild() -> "Rebuilt":
             show(reached, end)
             task.reach(reached, end)
 
-        done = await rebuild(database, feed, progress=progress)
+        done = await rebuild(database, membership, events, progress=progress)
         task.result = asdict(done)
         return done
 

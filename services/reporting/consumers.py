@@ -1,6 +1,17 @@
-"""What reporting listens to: the facts of membership, and the names of clusters. Nothing else listens to Kafka."""
+"""What reporting listens to: the facts of membership and events, and the names of what is counted.
 
-from services.reporting.register.commands import TAKEN
+Nothing else listens to Kafka. Facts that were added later have consumers of their own, which begin with the oldest.
+"""
+
+from services.reporting.gatherings import commands as gatherings
+from services.reporting.names import commands as names
+from services.reporting.profiles import commands as profiles
+from services.reporting.register.commands import CONSUMER, TAKEN
 from shared.messaging.events import Consumer
 
-CONSUMERS = (Consumer(name="reporting.members", handlers=TAKEN),)
+CONSUMERS = (
+    Consumer(name=CONSUMER, handlers=TAKEN),
+    Consumer(name=profiles.CONSUMER, handlers=profiles.TAKEN),
+    Consumer(name=gatherings.CONSUMER, handlers=gatherings.TAKEN),
+    Consumer(name="reporting.names", handlers=names.TAKEN),
+)

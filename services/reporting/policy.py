@@ -9,5 +9,10 @@ POLICY: Policy = {
     "indicators.read": everywhere(
         *NETWORK_ROLES, *CLUSTER_ROLES, *ORGANIZATION_ROLES, "partner", "operator", "developer", "service"
     ),
+    # a link to a figure for somebody outside: of the network by the coordinator, directors make and see their own
+    "indicators.share": everywhere("coordinator") | within("cluster_director"),
+    # what somebody watches for: of the network by the coordinator, of a cluster by its director
+    "alerts.read": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES),
+    "alerts.set": everywhere("coordinator") | within("cluster_director"),
     "indicators.facts": everywhere(*NETWORK_ROLES) | within(*CLUSTER_ROLES, "service"),
 }

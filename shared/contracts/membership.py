@@ -549,7 +549,9 @@ class AccessState(State):
     """Who may sign in with which roles: a person, or a program by its token. A record without a value ends it.
 
     Tokens issued up to `not_before`, and those of a session in `ended`, are refused. `services` limits a
-    program's token to some services, `until` is the instant after which it opens nothing.
+    program's token to some services, `until` is the instant after which it opens nothing. `mail_hash` is the SHA-256,
+    in hexadecimal, of the person's mail address in small letters: by it a service that writes to addresses knows
+    its reader again, without the address being told.
     """
 
     SERVICE: ClassVar[str] = "membership"
@@ -564,6 +566,7 @@ class AccessState(State):
     not_before: datetime
     ended: list[UUID]
     until: datetime | None = None
+    mail_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class KeyState(State):

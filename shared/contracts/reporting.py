@@ -1,4 +1,4 @@
-"""Facts that the service reporting publishes: the figures, each time one of them moves.
+"""Facts that the service reporting publishes: the figures each time one of them moves, and alerts about figures.
 
 A figure is addressed by indicator and scope; a scope is the network or one cluster.
 """
@@ -30,3 +30,30 @@ class IndicatorChanged(Fact):
     as_of: date
     value: int
     previous: int | None
+
+
+Measure = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,14}([.][0-9])?$")]
+"""A value or threshold as decimal text, e.g. "24" or "83.3"; an indicator may have one decimal."""
+
+
+class _AlertFact(Fact):
+    """`alert_id` is what somebody watches for: a figure `side` a `threshold`. `cluster_id` None: the whole network."""
+
+    SERVICE: ClassVar[str] = "reporting"
+    AGGREGATE: ClassVar[str] = "alert"
+
+    alert_id: UUID
+    indicator: Indicator
+    cluster_id: UUID | None
+    as_of: date
+    side: Literal["below", "above"]
+    threshold: Measure
+    value: Measure
+
+
+class AlertRaised(_AlertFact):
+    """The figure has come to lie on that side. Told once, until it is back."""
+
+
+class AlertCleared(_AlertFact):
+    """It is back: the figure lies on that side no more."""

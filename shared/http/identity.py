@@ -34,17 +34,19 @@ LEEWAY_SECONDS = 30
 Kind = Literal["person", "program", "installation"]
 
 SAVE_ACCESS = """
-INSERT INTO access_copy (subject_id, kind, name, language, grants, services, not_before, ended, until)
+INSERT INTO access_copy (subject_id, kind, name, language, grants, services, not_before, ended, until,
+                         mail_hash)
 SELECT subject_id, kind, name, language, grants,
        CASE WHEN services IS NULL THEN NULL ELSE ARRAY(SELECT jsonb_array_elements_text(services)) END,
-       not_before, ARRAY(SELECT jsonb_array_elements_text(ended))::uuid[], until
+       not_before, ARRAY(SELECT jsonb_array_elements_text(ended))::uuid[], until, mail_hash
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::timestamptz[], $8::jsonb[],
-            $9::timestamptz[])
-     AS r (subject_id, kind, name, language, grants, services, not_before, ended, until)
+            $9::timestamptz[], $10::text[])
+     AS r (subject_id, kind, name, language, grants, services, not_before, ended, until, mail_hash)
 ON CONFLICT (subject_id) DO UPDATE SET kind = excluded.kind, name = excluded.name, language = excluded.language,
     grants = excluded.grants, services = excluded.services, not_before = excluded.not_before,
-    ended = excluded.ended, until = excluded.until
+    ended = excluded.ended, until = excluded.until, mail_hash = excluded.mail_hash
 """
+MAIL_HASH = "SELECT mail_hash FROM access_copy WHERE subject_id = $1"
 ERASE_ACCESS = "DELETE FROM access_copy WHERE subject_id = ANY ($1::uuid[])"
 SAVE_KEYS = """
 INSERT INTO key_copy (key_id, x, since, until)
@@ -120,6 +122,12 @@ async def keep_keys(unit: Unit, events: Sequence[Event]) -> None:
     await erase(unit.connection, ERASE_KEYS, [event.key_id for event in events if event.data is None])
 
 
+async def mail_hash_of(connection: Connection, viewer: Viewer) -> str | None:
+    """By what a reader's address is known, None for a program and for who has none."""
+    found: str | None = await connection.fetchval(MAIL_HASH, viewer.subject) if viewer.subject else None
+    return found
+
+
 async def save_access(connection: Connection, states: Sequence[AccessState]) -> None:
     """Writes rows of the copy whole. Membership calls it in the transaction that changes them."""
     await save(
@@ -130,7 +138,7 @@ async def save_access(connection: Connection, states: Sequence[AccessState]) -> 
                 s.subject_id, s.kind, s.name, s.language,
                 orjson.dumps([grant.model_dump(mode="json") for grant in s.grants]).decode(),
                 None if s.services is None else orjson.dumps(s.services).decode(),
-                s.not_before, orjson.dumps([str(one) for one in s.ended]).decode(), s.until,
+                s.not_before, orjson.dumps([str(one) for one in s.ended]).decode(), s.until, s.mail_hash,
             )
             for s in states
         ],

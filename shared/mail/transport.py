@@ -11,12 +11,12 @@ import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import aiosmtplib
@@ -30,6 +30,19 @@ ATTEMPT_SECONDS = 45.0
 _LOCAL = re.compile(r"(?=.{1,64}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _ABOUT_US = re.compile(r"53\d |\d{3} 5\.7\.")
+
+
+class _OneLine(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]  # of the registry, which mixes them so
+    """A header whose value stays whole: folded, a long address in it is encoded, and then none to mail programs."""
+
+    def fold(self, *, policy: "Policy[Any]") -> str:
+        """Name and value on one line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _OneLine)
+OURS = SMTP.clone(header_factory=_HEADERS)
 
 
 class SenderUnusable(Exception):
@@ -54,15 +67,18 @@ def compose(
     language: str,
     reply_to: str | None = None,
     calendar: tuple[str, bytes] | None = None,
+    leave: str | None = None,
 ) -> EmailMessage | None:
     """The mail of one message, None when its address cannot be written. `at` is the Date of its making.
 
     `calendar` is an entry for the reader's calendar and its method (iMIP, RFC 6047): as a part that programs act on,
     and as a file for all others.
 
+    `leave` is the address by which its reader leaves the topic (RFC 2369), in one click where it is https (RFC 8058).
+
     Raises `SenderUnusable`, which is about us: the recipient's address is not blamed for it.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=OURS)
     sender_name, sender_address = parseaddr(sender)
     ours, to = written(sender_address), written(address)
     if ours is None:
@@ -83,6 +99,10 @@ def compose(
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = f"<{id_}@{ours.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
+    if leave is not None:
+        mail["List-Unsubscribe"] = f"<{leave}>"
+        if leave.startswith("https:"):
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(rendered.text)
     mail.add_alternative(rendered.html, subtype="html")
     if calendar is not None:

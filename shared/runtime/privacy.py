@@ -54,7 +54,7 @@ def by_text(text: str) -> str:
 
 
 EVERYWHERE: tuple[Personal, ...] = (
-    Personal("access_copy", ("name",), "subject_id::text = ANY ($1)", "record"),
+    Personal("access_copy", ("name", "mail_hash"), "subject_id::text = ANY ($1)", "record"),
     Personal("idempotency", ("body", "headers"), f"actor = ANY ($1) OR {BY_VALUE.format(column='body')}", "row"),
     Personal("parked", ("value", "headers"), f"key = ANY ($1) OR {BY_VALUE.format(column='value')}", "row"),
     Personal("outbox", ("payload",), "right(aggregatetype, 6) = '.state' AND aggregateid = ANY ($1)", "record"),

@@ -39,6 +39,7 @@ from shared.web.page import Tone
 from shared.web.refusals import reason as reason_of
 from shared.web.shell import pages_of, turn
 from shared.web.tables import Column, Listing
+from shared.web.tour import reached
 
 pages = pages_of("shared.web")
 MaySettle = Annotated[Allowed, Sees("operations.settle")]
@@ -90,6 +91,10 @@ REASONS = (
     mark("a membership is in force from some day on"), mark("somebody writes on some day"),
 )  # fmt: skip
 """What most often keeps an event from being applied, behind the place in it; the rest is told as it was kept."""
+
+
+TOLD_BY_TOUR = ("org.cumulo.membership.MembershipApproved.v1", "org.cumulo.membership.MembershipActivated.v1")
+"""What the tour of the demo asks somebody to read."""
 
 
 class NoSuchFact(NotFound):
@@ -193,6 +198,8 @@ def operations_pages(definition: Definition) -> APIRouter:
             raise NoSuchFact("there is no fact {sequence}", field="sequence", sequence=sequence)
         event = found[0]
         contract = find(str(event["type"]))
+        if contract is not None and contract.type in TOLD_BY_TOUR:
+            reached(request, "fact")
         topic = service.settings.topic_prefix + (contract.topic if contract else "")
         return pages.render(
             request, reader.viewer, "operations/fact.html", event=event, name=_bare(str(event["type"])), topic=topic,

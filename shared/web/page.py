@@ -19,6 +19,7 @@ from shared.web.assets import static
 from shared.web.forms import CONFIRM_FIELD, KEY_FIELD, VERSION_FIELD, new_key
 from shared.web.language import Language
 from shared.web.navigation import Link, role_words
+from shared.web.tour import Tour
 
 CURSORS = ("after", "before")
 
@@ -39,6 +40,7 @@ class Page:
     said: tuple[Tone, str] | None
     links: list[Link] = field(default_factory=list)
     demo: bool = False
+    tour: Tour | None = None
 
     @property
     def path(self) -> str:

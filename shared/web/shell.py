@@ -59,6 +59,7 @@ from shared.web import language as languages
 from shared.web.language import Code, Language, catalogues_of
 from shared.web.navigation import links
 from shared.web.page import FUNCTIONS, PAGE, Page, Tone
+from shared.web.tour import keep_tour, tour_of
 
 SCOPE_COOKIE = "cumulo_scope"
 THEME_COOKIE = "cumulo_theme"
@@ -109,6 +110,7 @@ class Pages:
             keep(request, response, SCOPE_COOKIE, page.scope)
         if page.said:
             response.delete_cookie(SAID_COOKIE)
+        keep_tour(request, response)
         return response
 
     def fragment(
@@ -139,6 +141,7 @@ class Pages:
             said=_said(said),
             links=links(viewer, request.url.path),
             demo=bool(service and service.settings.demo),
+            tour=tour_of(request, service),
         )
 
     def _text(self, page: Page, template: str, context: dict[str, Any]) -> str:

@@ -1,6 +1,10 @@
 """Every page with somebody who sees it, for tests and pictures; a page that is missing here fails a test."""
 
+import email
+import email.policy
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from tests.browser.house import House
 
@@ -28,6 +32,8 @@ def places(house: House) -> list[Place]:
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
     speaks = house.ask(f"/membership/organizations/{company['id']}/people")
     event, ticket = _event(house)
+    until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    link = house.tell("/reporting/shared-links", {"label": "Agencia de prueba", "indicator": "members", "until": until})
     found = [
         Place("door", "/", None),
         Place("sign-in", "/sign-in", None),
@@ -47,6 +53,7 @@ def places(house: House) -> list[Place]:
         Place("write", "/directory/troquelados-pena-alta/write", LUCIA),
         Place("organization", here, MARIANA),
         Place("organization-memberships", f"{here}?tab=memberships", MARIANA),
+        Place("organization-events", f"{here}?tab=events", MARIANA),
         Place("organization-history", f"{here}?tab=history", MARIANA),
         Place("organization-edit", f"{here}/edit", MARIANA),
         Place("organization-as-others", f"{here}?seen_by=others", MARIANA),
@@ -76,6 +83,7 @@ def places(house: House) -> list[Place]:
         Place("event-waiting", f"/agenda/{event}/people?tab=waiting", MARIANA),
         Place("event-attendance", f"/agenda/{event}/people?tab=attendance", MARIANA),
         Place("event-result", f"/agenda/{event}/people?tab=result", MARIANA),
+        Place("event-report", f"/participant-reports/{event}", MARIANA),
         Place("event-history", f"/agenda/{event}/people?tab=history", MARIANA),
         Place("ticket", f"/ticket/{ticket}", None),
         Place("check-in", f"/check-in/{ticket}", MARIANA),
@@ -90,6 +98,13 @@ def places(house: House) -> list[Place]:
         Place("token-new", "/tokens/new", MARIANA),
         Place("account", "/account", MARIANA),
         Place("messages", "/messages", MARIANA),
+        Place("templates", "/messages/templates?subject=certificate", MARIANA),
+        Place("inbox", "/inbox", LUCIA),
+        Place("preferences", "/preferences", LUCIA),
+        Place("alerts", "/indicators/alerts", MARIANA),
+        Place("shared-figures", "/indicators/shared", MARIANA),
+        Place("shared-figure", urlsplit(link["address"]).path, None),
+        Place("unsubscribe", _unsubscribe(house), None),
         Place("tasks", "/tasks", MARIANA),
         Place("operations", "/operations", ERNESTO),
         Place("not-allowed", "/tokens", EMILIO, 403),
@@ -109,6 +124,15 @@ def places(house: House) -> list[Place]:
     if parked:
         found.append(Place("parked", f"/events/pages/parked/{parked[0]['number']}", ERNESTO))
     return found
+
+
+def _unsubscribe(house: House) -> str:
+    """Where the reader of some mail leaves its topic."""
+    for file in sorted(house.mail.glob("*.eml")):
+        mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        if found := str(mail["List-Unsubscribe"] or "").strip(" <>"):
+            return urlsplit(found).path
+    raise AssertionError("no mail has a topic that may be left")
 
 
 def _event(house: House) -> tuple[str, str]:

@@ -33,11 +33,8 @@ EXCUSED: Mapping[str, str] = {
     "services.membership.directory.views._counted": "a part of COUNTS",
     "services.membership.directory.views._ordered": "makes ROWS and ROWS_BEFORE",
     "shared.messaging.apply._HELD": "a template; HELD and ENTER are made of it",
-    "services.reporting.indicators.views.IN_FORCE": "a template; RENDERED has what is made of it",
-    "services.reporting.indicators.views.FACTS": "a template; RENDERED has what is made of it",
-    "services.reporting.indicators.views.ORGANIZATION": "a join; RENDERED has what is made of it",
-    "services.reporting.indicators.views.POSITION": "a join; RENDERED has what is made of it",
-    "services.reporting.indicators.views.statement": "made of fragments; RENDERED has every one of its results",
+    "services.reporting.indicators.views._COUNTED": "a part of FACTS",
+    "services.reporting.catalogue.views": "made of fragments; RENDERED has every one of its results",
     "services.reporting.generations.store.has_remains": "only wraps REMAINS",
     "services.reporting.generations.store.drop_remains": "over each of TABLES; RENDERED has them",
     "services.reporting.generations.store.lacking": "over each of FACT_TABLES; RENDERED has them",
@@ -58,17 +55,22 @@ class Statement(NamedTuple):
 
 def _rendered() -> Iterator[Statement]:
     """Statements that functions make of the excused fragments, with every choice that there is."""
+    from services.reporting.catalogue import views
+    from services.reporting.catalogue.domain import CATALOGUE
     from services.reporting.generations import store as generations
-    from services.reporting.indicators import views
-    from services.reporting.register.store import FACT_TABLES, PERIOD_TABLES
+    from services.reporting.generations.store import FACT_TABLES, PERIOD_TABLES
 
-    for code in views.COUNTS:
-        yield Statement(f"indicators {code}", views.statement(code, ()))
-        for first in views.KEYS:
-            for second in views.KEYS:
-                by = (first,) if first == second else (first, second)
-                yield Statement(f"indicators {code} by {by}", views.statement(code, by))
-    yield Statement("indicators facts", views.FACTS.format(in_force=views.IN_FORCE.format(joins="")))
+    for indicator in CATALOGUE.values():
+        yield Statement(f"indicators {indicator.code}", views.statement(indicator, ()))
+        yield Statement(f"counted {indicator.code}", views.counted_statement(indicator))
+        for number, first in enumerate(indicator.dimensions):
+            yield Statement(f"indicators {indicator.code} by {first}", views.statement(indicator, (first,)))
+            # two at once: each with the one behind it, since every joint was prepared with some other
+            for second in indicator.dimensions[number + 1 : number + 2]:
+                by = (first, second)
+                yield Statement(f"indicators {indicator.code} by {by}", views.statement(indicator, by))
+    yield Statement("reporting clusters in the network", views.IN_NETWORK)
+    yield Statement("reporting labels", views.LABELS)
     for table in generations.TABLES:
         yield Statement(f"remains of {table}", f"DELETE FROM {table} WHERE {generations.OTHERS}")
     for facts in FACT_TABLES:

@@ -14,12 +14,12 @@ from pydantic_core._pydantic_core import list_all_errors
 from services.events.gatherings.domain import Status
 from services.events.registrations.domain import ENDED
 from services.membership.access.domain import SCOPES
-from services.membership.spreadsheets import _MAGIC
 from shared.contracts.membership import Category, Role, Standing
 from shared.contracts.publish import ROOT
 from shared.http.addresses import _KINDS_4, _KINDS_6
 from shared.runtime.filetypes import KINDS
 from shared.runtime.settings import SERVICES
+from shared.runtime.spreadsheets import _MAGIC
 from shared.runtime.tasks import State
 from shared.web.catalogues import Raised, raised_in, translated
 from shared.web.language import OWN
@@ -107,13 +107,13 @@ def words() -> Iterator[tuple[str, str]]:
     yield from (("shared", kind.title) for kind in KINDS)
     yield from (("shared", state) for state in get_args(State))
     yield from (("services/membership", word) for word in (*get_args(Role), *get_args(Standing)))
-    yield from (("services/membership", what) for _, what in _MAGIC)
+    yield from (("shared", what) for _, what in _MAGIC)
     yield from (("services/membership", word) for word in ("the whole network", "one cluster", "one organisation"))
     yield from (("services/membership", word) for word in ("organization", "membership", "cluster", "account"))
     yield from (("services/events", word) for word in (*get_args(Status), *get_args(Category), *ENDED))
     yield from (("services/notifications", state) for state in ("sent", "erased"))
-    source = (ROOT / "services/membership/spreadsheets.py").read_text("utf-8")
-    yield from (("services/membership", why) for why in re.findall(r'_left_open\(number, "([^"]+)"\)', source))
+    source = (ROOT / "shared/runtime/spreadsheets.py").read_text("utf-8")
+    yield from (("shared", why) for why in re.findall(r'_left_open\(number, "([^"]+)"\)', source))
     source = (ROOT / "services/membership/tax_numbers.py").read_text("utf-8")
     yield from (("services/membership", why) for why in re.findall(r'return "([^"]+)"|else "(no such [^"]+)"', source)
                 for why in why if why)  # fmt: skip

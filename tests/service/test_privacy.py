@@ -29,9 +29,9 @@ NOT_OF_PEOPLE = {
     ("membership", "network"), ("membership", "cluster"), ("membership", "account"), ("membership", "site"),
     ("events", "cluster"), ("notifications", "cluster"), ("reporting", "label"), ("*", "consumer"), ("*", "job"),
     ("*", "migration"), ("*", "outbox"), ("*", "suppressed_address"), ("*", "history"),
-    ("notifications", "message"), ("notifications", "notice"),
+    ("notifications", "message"), ("notifications", "notice"), ("notifications", "preference"), ("reporting", "name"),
 }  # fmt: skip
-"""Tables whose columns only sound so: names of clusters, of jobs, of consumers; subjects of events and of mails."""
+"""Tables whose columns only sound so: names of clusters, jobs, consumers; subjects of events and mails; hashes."""
 
 
 @pytest.fixture(scope="module")

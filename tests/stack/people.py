@@ -5,6 +5,7 @@ Written straight into the service's copy, as the state topics would have filled 
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
@@ -56,6 +57,7 @@ async def somebody(
     until: date | None = None,
     name: str = "Rebeca Treviño Salas",
     services: list[Any] | None = None,
+    mail: str | None = None,
 ) -> Somebody:
     """Somebody new with this role (None: none at all) in this service's copy."""
     now = now or datetime.now(UTC)
@@ -69,6 +71,7 @@ async def somebody(
                 AccessState(
                     subject_id=id_, kind=kind, name=name, language="es", grants=grants, services=services, ended=[],
                     not_before=now - timedelta(days=1), until=LONG_AHEAD if kind == "program" else None,
+                    mail_hash=sha256(mail.encode()).hexdigest() if mail else None,
                 )
             ],
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """Attendance over HTTP: scans with their own time, taken back when they were a mistake, the result in numbers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -87,6 +87,22 @@ class ResultView(BaseModel):
     by_group: list[GroupResult]
 
 
+class EditionView(BaseModel):
+    """One edition of a series and what became of it."""
+
+    id: UUID
+    slug: str
+    title: str
+    status: Literal["draft", "published", "postponed", "cancelled", "held"]
+    day: date
+    capacity: int | None
+    confirmed: int
+    attended: int
+    organizations: int
+    amount: Annotated[str, Field(examples=["850.00"])]
+    currency: str
+
+
 async def _managed(
     service: Serving, caller: Annotated[Allowed, May("registrations.manage")], gathering_id: UUID
 ) -> Allowed:
@@ -144,3 +160,17 @@ async def result(
     groups = [GroupResult(price_group=g["price_group"], people=g["people"], amount=f"{g['amount']:.2f}")
               for g in numbers.pop("by_group")]  # fmt: skip
     return ResultView(**numbers, by_group=groups)
+
+
+@router.get("/gatherings/{gathering_id}/editions", summary="It and the other editions of its series, compared",
+            operation_id="list_editions")  # fmt: skip
+async def editions(
+    service: Serving, caller: Annotated[Allowed, May("registrations.read")], gathering_id: UUID
+) -> list[EditionView]:
+    async with service.database.connection() as connection:
+        found = await gatherings.load(connection, [gathering_id])
+        if not found:
+            raise NoSuchGathering("there is no event {id}", id=gathering_id, field="gathering_id")
+        caller.require(cluster=found[0].plan.cluster_id)
+        rows = await views.editions(connection, found[0], member=True)
+    return [EditionView(**{**dict(row), "amount": f"{row['amount']:.2f}"}) for row in rows]

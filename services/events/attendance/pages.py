@@ -63,6 +63,12 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("do", mark("Do")),
     ),
 }  # fmt: skip
+EDITION_COLUMNS = (
+    Column("title", mark("Edition")), Column("confirmed", mark("Registered"), numeric=True),
+    Column("attended", mark("Attended"), numeric=True), Column("share", mark("Of those registered"), numeric=True),
+    Column("organizations", mark("Organisations there"), numeric=True),
+    Column("amount", mark("They pay"), numeric=True),
+)  # fmt: skip
 OF_TAB = {"registered": ["confirmed", "offered", "cancelled", "lapsed"], "waiting": ["offered", "waiting"],
           "attendance": ["confirmed", "offered"]}  # fmt: skip
 EXPORTED = (
@@ -206,6 +212,7 @@ async def _page(
             rows = await views.of_gathering(connection, one.id, Asked(OF_TAB[tab], after, wanted), AT_ONCE + 1)
             following = str(rows[AT_ONCE - 1]["number"]) if len(rows) > AT_ONCE else None
             listing = Listing(COLUMNS[tab], [_line(row, speak, one) for row in rows[:AT_ONCE]], next=following)
+        editions = await views.editions(connection, one, member=True) if tab == "result" else []
         history = await gathering_views.history(connection, one.id) if tab == "history" else []
     managing = reach(service, "registrations.manage", caller.viewer)
     exporting = reach(service, "registrations.export", caller.viewer)
@@ -221,6 +228,7 @@ async def _page(
         numbers=numbers, groups=[{**g, "words": speak(GROUPS[g["price_group"]])} for g in numbers["by_group"]],
         manages=managing is not None and managing.covers(cluster=one.plan.cluster_id),
         exports=exporting is not None and exporting.covers(cluster=one.plan.cluster_id), query=wanted or "",
+        editions=Listing(EDITION_COLUMNS, [dict(row) for row in editions]) if len(editions) > 1 else None,
         history=[_entry(line, speak) for line in history], local=_in(one, speak),
     )  # fmt: skip
 

@@ -59,6 +59,7 @@ class GatheringView(BaseModel):
     accept_hours: int
     closes: datetime
     currency: str
+    series: str | None
     sessions: list[SessionWriting]
     prices: list[PriceWriting]
     sequence: int

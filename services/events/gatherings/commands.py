@@ -97,6 +97,7 @@ class GatheringWriting(BaseModel):
     accept_hours: Annotated[int, Field(ge=1, le=336)] = 24
     closes: Annotated[Instant | None, BeforeValidator(_blank)] = None
     currency: Annotated[str, AfterValidator(_currency)] = "MXN"
+    series: Annotated[OptionalLine, Field(examples=["Foro AIAG"])] = None
     sessions: Annotated[list[SessionWriting], Field(max_length=domain.MOST_SESSIONS)] = []
     prices: Annotated[list[PriceWriting], Field(max_length=domain.MOST_PRICES)] = []
 

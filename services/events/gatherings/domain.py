@@ -36,9 +36,9 @@ MOST_PRICES = 30
 LOGGED = ("description", "summary", "speakers", "join_url")
 """Fields of which the change log says that they changed, not from what to what: long, or for who takes part only."""
 PERSONAL = (
-    Personal("gathering", ("speakers", "title", "summary", "description"),
-             by_text("concat_ws(' ', title, summary, description, speakers)"), "values",
-             "speakers = 'erased', description = 'erased', summary = 'erased', title = 'erased'"),
+    Personal("gathering", ("speakers", "title", "summary", "description", "series"),
+             by_text("concat_ws(' ', title, summary, description, speakers, series)"), "values",
+             "speakers = 'erased', description = 'erased', summary = 'erased', title = 'erased', series = NULL"),
     Personal("gathering_session", ("speaker",), by_text("speaker"), "values", "speaker = 'erased'"),
 )  # fmt: skip
 """Who speaks is published by the organiser; it goes when that person is erased."""
@@ -92,7 +92,10 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an organiser writes about a gathering. `closes` None: registration closes when it starts."""
+    """What an organiser writes about a gathering. `closes` None: registration closes when it starts.
+
+    Gatherings of one host with the same `series` are editions of the same thing and are compared.
+    """
 
     kind: GatheringKind
     title: str
@@ -114,6 +117,7 @@ class Plan:
     accept_hours: int = 24
     closes: datetime | None = None
     currency: str = "MXN"
+    series: str | None = None
     sessions: tuple[Session, ...] = ()
     prices: tuple[Tariff, ...] = ()
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
@@ -44,7 +44,7 @@ SLOTS: dict[str, tuple[PriceGroup, Category | None]] = {
 }  # fmt: skip
 """The prices that the form has fields for; dated and other ones, written over HTTP, stay as they are."""
 PLAIN = ("kind", "title", "summary", "description", "speakers", "language", "mode", "zone", "place", "country", "state",
-         "join_url", "accept_hours")  # fmt: skip
+         "join_url", "accept_hours", "series")  # fmt: skip
 MOMENTS = ("starts", "ends", "closes")
 SESSION = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) +([0-9]{1,2}:[0-9]{2}) *[-–] *([0-9]{1,2}:[0-9]{2}) *; *(.+)$")
 ZONES = (
@@ -66,9 +66,19 @@ WRONG = {
 
 
 @router.get("/agenda/new", response_class=HTMLResponse)
-async def new(request: Request, service: Serving, caller: Preparing) -> Response:
-    start = {"mode": "in_place", "zone": service.settings.network_zone, "waiting_list": "yes", "accept_hours": "24",
-             "language": "es", "currency": "MXN", "country": "MX"}  # fmt: skip
+async def new(
+    request: Request, service: Serving, caller: Preparing,
+    like: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:  # fmt: skip
+    """An empty form; with `like` another edition of what was held before: all but its days and its link."""
+    start: dict[str, Any] = {
+        "mode": "in_place", "zone": service.settings.network_zone, "waiting_list": "yes", "accept_hours": "24",
+        "language": "es", "currency": "MXN", "country": "MX",
+    }  # fmt: skip
+    if like is not None:
+        before = await _own(service, caller, like)
+        start = _values(before.plan) | dict.fromkeys((*MOMENTS, "join_url", "sessions"), "")
+        start["series"] = before.plan.series or before.plan.title
     return await _page(request, service, caller, None, Form(start))
 
 

@@ -13,8 +13,8 @@ from shared.postgres.pool import Connection, Row
 COLUMNS = """
 SELECT g.id, g.slug, g.network_id, g.cluster_id, g.status, g.kind, g.title, g.summary, g.description, g.speakers,
        g.language, g.mode, g.starts, g.ends, g.zone, g.place, g.country, g.state, g.join_url, g.capacity,
-       g.waiting_list, g.accept_hours, g.closes, g.currency, g.sequence, g.published_on, g.changed_at, g.version,
-       g.revision,
+       g.waiting_list, g.accept_hours, g.closes, g.currency, g.series, g.sequence, g.published_on, g.changed_at,
+       g.version, g.revision,
        ARRAY(SELECT (s.title, s.starts, s.ends, s.place, s.speaker) FROM gathering_session s
              WHERE s.gathering_id = g.id ORDER BY s.number) AS sessions,
        ARRAY(SELECT (p.price_group, p.amount, p.category, p.since, p.benefit) FROM gathering_price p
@@ -32,15 +32,16 @@ SLUGS = "SELECT slug FROM gathering WHERE slug = $1 OR slug ~ ('^' || $1 || '-[0
 INSERT = """
 INSERT INTO gathering (id, slug, network_id, cluster_id, status, kind, title, summary, description, speakers, language,
                        mode, starts, ends, zone, place, country, state, join_url, capacity, waiting_list, accept_hours,
-                       closes, currency, sequence, published_on, changed_at, version, revision)
+                       closes, currency, sequence, published_on, changed_at, version, revision, series)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $25, $26, $27, $28, $29)
+        $25, $26, $27, $28, $29, $30)
 """
 UPDATE = """
 UPDATE gathering SET slug = $2, network_id = $3, cluster_id = $4, status = $5, kind = $6, title = $7, summary = $8,
     description = $9, speakers = $10, language = $11, mode = $12, starts = $13, ends = $14, zone = $15, place = $16,
     country = $17, state = $18, join_url = $19, capacity = $20, waiting_list = $21, accept_hours = $22, closes = $23,
-    currency = $24, sequence = $25, published_on = $26, changed_at = $27, version = $28, revision = $29
+    currency = $24, sequence = $25, published_on = $26, changed_at = $27, version = $28, revision = $29,
+    series = $30
 WHERE id = $1
 """
 CLEAR_SESSIONS = "DELETE FROM gathering_session WHERE gathering_id = $1"
@@ -133,7 +134,7 @@ def _row(one: Gathering) -> tuple[Any, ...]:
         one.id, one.slug, one.network_id, p.cluster_id, one.status, p.kind, p.title, p.summary, p.description,
         p.speakers, p.language, p.mode, p.starts, p.ends, p.zone, p.place, p.country, p.state, p.join_url, p.capacity,
         p.waiting_list, p.accept_hours, p.closes, p.currency, one.sequence, one.published_on, one.changed_at,
-        one.version, one.revision,
+        one.version, one.revision, p.series,
     )  # fmt: skip
 
 

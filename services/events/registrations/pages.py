@@ -183,6 +183,7 @@ async def _page(
         named = await views.organizations(connection, own)
         quote = await commands.quoted(connection, one, named[0].id if named else None, now)
         mine = await views.own(connection, one.id, viewer.subject, viewer.actor, own) if viewer else []
+        editions = await views.editions(connection, one, member=viewer is not None)
         mail = await views.last_mail(connection, viewer.subject) if viewer and viewer.subject else None
     closed = None
     try:
@@ -209,7 +210,7 @@ async def _page(
         edits=one.status in ("draft", "published") and writing is not None and writing.covers(cluster=cluster),
         releases=releasing is not None and releasing.covers(cluster=cluster),
         local=Language(speak.code, ZoneInfo(one.plan.zone), speak.words), over=now >= one.plan.ends,
-        begun=now >= one.plan.starts,
+        begun=now >= one.plan.starts, editions=editions,
     )  # fmt: skip
 
 

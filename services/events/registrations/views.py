@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.events.gatherings.domain import INTERNAL, Gathering
 from services.events.registrations.domain import Member
 from shared.postgres.pool import Connection, Row
 
@@ -53,6 +54,18 @@ WHERE (person_id = $2 OR registered_by = $3 OR organization_id = ANY ($4::uuid[]
   AND status IN ('waiting', 'offered', 'confirmed')
 ORDER BY number LIMIT 200
 """  # fmt: skip
+EDITIONS = """
+SELECT g.id, g.slug, g.title, g.status, (g.starts AT TIME ZONE g.zone)::date AS day, g.capacity, g.currency,
+       count(r.id) FILTER (WHERE r.status = 'confirmed') AS confirmed, count(a.at) AS attended,
+       count(DISTINCT present_organization(r.organization_id)) FILTER (WHERE a.at IS NOT NULL) AS organizations,
+       coalesce(sum(r.amount) FILTER (WHERE r.status = 'confirmed'), 0) AS amount
+FROM gathering g
+LEFT JOIN registration r ON r.gathering_id = g.id
+LEFT JOIN attendance a ON a.registration_id = r.id
+WHERE lower(g.series) = lower($2) AND g.cluster_id IS NOT DISTINCT FROM $1
+  AND (g.status <> 'draft' AND ($4 OR g.kind <> ALL ($5::text[])) OR g.id = $3)
+GROUP BY g.id ORDER BY g.starts DESC, g.id LIMIT 50
+"""
 LAST_MAIL = """
 SELECT mail FROM registration WHERE person_id = $1 AND NOT erased ORDER BY registered_at DESC LIMIT 1
 """
@@ -118,6 +131,13 @@ async def own(
 ) -> list[Row]:
     """Who of the caller's is registered: themselves, whom they registered, their organisations' people."""
     return await connection.fetch(OWN, gathering_id, subject, actor, organizations)
+
+
+async def editions(connection: Connection, one: Gathering, *, member: bool) -> list[Row]:
+    """This gathering and the others of its series, the newest first, with what became of each; none without one."""
+    if one.plan.series is None:
+        return []
+    return await connection.fetch(EDITIONS, one.plan.cluster_id, one.plan.series, one.id, member, sorted(INTERNAL))
 
 
 async def last_mail(connection: Connection, subject: UUID) -> str | None:

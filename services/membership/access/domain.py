@@ -149,6 +149,7 @@ class Account:
             not_before=self.not_before,
             ended=sorted(self.ended),
             until=self.until,
+            mail_hash=None if self.mail is None else hashlib.sha256(self.mail.strip().casefold().encode()).hexdigest(),
         )
 
 

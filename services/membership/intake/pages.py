@@ -20,7 +20,6 @@ from services.membership.imports.domain.columns import FIELDS, columns_of, field
 from services.membership.imports.domain.values import short
 from services.membership.imports.store import remembered
 from services.membership.places import state_name
-from services.membership.spreadsheets import FileRefused, Limits
 from services.membership.uploads import commands, store
 from services.membership.uploads import domain as rules
 from services.membership.uploads.domain import FROM, NoSuchUpload, Upload, Work
@@ -35,6 +34,7 @@ from shared.refusal import Refusal
 from shared.runtime import tasks
 from shared.runtime.files import proper_name
 from shared.runtime.service import Service
+from shared.runtime.spreadsheets import FileRefused, Limits
 from shared.runtime.tasks import Known, NoSuchTask
 from shared.web.forms import Form
 from shared.web.language import Language, mark

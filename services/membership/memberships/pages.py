@@ -36,6 +36,7 @@ from shared.web.forms import VERSION_FIELD
 from shared.web.language import Language, mark
 from shared.web.refusals import reason
 from shared.web.shell import pages_of, turn
+from shared.web.tour import ticked
 
 router = APIRouter(include_in_schema=False, route_class=Route)
 pages = pages_of(__name__)
@@ -45,7 +46,7 @@ PERSON = {"name": mark("Name"), "mail": mark("Mail"), "language": mark("Language
           "phone": mark("Telephone"), "main": mark("Main contact"), "since": mark("Since"),
           "until": mark("Until")}  # fmt: skip
 """What of a representative changed; never from what to what."""
-Tab = Literal["profile", "memberships", "history"]
+Tab = Literal["profile", "memberships", "events", "history"]
 Step = Literal["approve", "refuse", "activate", "category", "resign", "expel", "reinstate"]
 STEPS: dict[Step, tuple[str, tuple[str, ...]]] = {
     "approve": (mark("Approve"), ("applied",)),
@@ -147,7 +148,8 @@ async def take_step(
             raise
         text = reason(speak, refusal)
         return await _page(request, service, eyes, slug, "memberships", refusal.status, wrong=(membership_id, text))
-    return turn(f"/organizations/{slug}?tab=memberships", said=speak(DONE[step]))
+    done = turn(f"/organizations/{slug}?tab=memberships", said=speak(DONE[step]))
+    return ticked(request, done, "approve") if step == "approve" else done
 
 
 @router.post("/organizations/{slug}/apply", response_class=HTMLResponse)

@@ -23,18 +23,23 @@ pages = pages_of(__name__)
 Reader = Annotated[Allowed, May("organizations.read")]
 Memberships = Annotated[Allowed, Sees("memberships.read")]
 People = Annotated[Allowed, Sees("access.read")]
+Representatives = Annotated[Allowed, Sees("people.read")]
 AT_MOST = 8
 
 
 @router.get("/search/suggestions", response_class=HTMLResponse)
 async def suggestions(
     request: Request, service: Serving, reader: Reader, memberships: Memberships, people: People,
-    q: Annotated[OptionalLine, Query()] = None,
+    speaking: Representatives, q: Annotated[OptionalLine, Query()] = None,
 ) -> Response:  # fmt: skip
-    """Organisations, clusters, and people for who may see who has access; at most eight of each."""
+    """Organisations, clusters, representatives, and who has access for who may see that; at most eight of each.
+
+    What other services find follows as their own parts.
+    """
     found: list[tuple[str, str, str]] = []
     near: list[tuple[str, str, str]] = []
     known: list[tuple[str, str, str]] = []
+    speakers: list[tuple[str, str, str]] = []
     if q is not None:
         today = day_in(service.settings.network_zone, service.clock())
         wanted = sort_key(q)
@@ -49,13 +54,21 @@ async def suggestions(
                 (f"/register?cluster={row['slug']}", row["name"], "")
                 for row in await organizations.clusters(connection) if wanted and wanted in sort_key(row["name"])
             ][:AT_MOST]  # fmt: skip
+            if speaking.everything or speaking.clusters or speaking.organizations:
+                speakers = [
+                    (f"/organizations/{row['slug']}/people", row["name"], row["trade_name"])
+                    for row in await views.representatives(connection, q, speaking, AT_MOST)
+                ]
             if people.everything or people.clusters or people.organizations:
                 asked = access.Asked([], [], q)
                 ids = await access.people(connection, asked, people.span(), today, None, AT_MOST)
                 loaded = await accounts.load(connection, ids)
                 known = [(f"/access/{one.id}", one.name, one.mail or "") for one in loaded]
     speak = pages.language(request, reader.viewer)
-    groups = [(speak(mark("Organisations")), found), (speak(mark("Clusters")), near), (speak(mark("People")), known)]
+    groups = [
+        (speak(mark("Organisations")), found), (speak(mark("Clusters")), near),
+        (speak(mark("Representatives")), speakers), (speak(mark("People")), known),
+    ]  # fmt: skip
     return pages.fragment(request, reader.viewer, "suggestions.html", groups=groups, query=q or "")
 
 

@@ -35,7 +35,6 @@ from services.membership.organizations.domain import Organization
 from services.membership.people import store as people
 from services.membership.people.domain import Person
 from services.membership.recording import Logged, log_changes, records
-from services.membership.spreadsheets import Row
 from services.membership.uploads import domain, store
 from services.membership.uploads.domain import (
     DONE,
@@ -54,6 +53,7 @@ from shared.messaging.outbox import Erased, Record, record
 from shared.postgres.pool import Unit
 from shared.refusal import Refusal
 from shared.runtime import tasks
+from shared.runtime.spreadsheets import Row
 from shared.runtime.tasks import NoSuchTask
 
 AT_ONCE = 5_000

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications.messages import domain, store, views
+from services.notifications.preferences import store as preferences
+from services.notifications.preferences.domain import topic_of
 from services.notifications.subjects.domain import GREETED_WITHIN, RULES, Asked, asked_by
 from shared.contracts.base import contract_of
 from shared.mail.attempt import Attempt
@@ -60,7 +62,8 @@ async def ask(unit: Unit, asked: Sequence[tuple[UUID, Asked]], *, cause: str) ->
 
 def _row(unit: Unit, id_: UUID, asked: Asked, cause: str, traceparent: str | None) -> tuple[Any, ...]:
     return (id_, asked.subject, asked.organization_id, asked.cluster_id, asked.category, asked.effective, unit.now,
-            unit.now + GREETED_WITHIN, cause, traceparent, asked.about, asked.gathering_id)  # fmt: skip
+            unit.now + GREETED_WITHIN, cause, traceparent, asked.about, asked.gathering_id,
+            asked.certificate_id)  # fmt: skip
 
 
 async def _add(unit: Unit, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -115,7 +118,7 @@ async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] |
     So it is when the claim ran out and another sender may have it, when the person was erased since, or when the
     organisation or cluster was, or the person now speaks for another one: then there is nothing to say to them any
     more, and the message has failed.
-    `suppressed` tells an address that has refused for good.
+    `suppressed` tells an address that has refused for good, `muted` a reader who turned this off.
     """
     attempts = await unit.connection.fetchval(store.BEGIN, id_, claim.until, unit.now, CLAIMED_FOR)
     if attempts is None:
@@ -126,7 +129,10 @@ async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] |
         await unit.connection.execute(store.LOG, id_, attempts, unit.now, "failed", None)
         return None
     suppressed = await unit.connection.fetchval(store.SUPPRESSED, domain.address_hash(row["mail"]))
-    return {**row, "attempts": attempts, "suppressed": suppressed}
+    topic = topic_of(row["subject"])
+    choices = await preferences.chosen(unit.connection, domain.address_hash(row["mail"]).hex()) if topic else {}
+    muted = topic in choices and not choices[topic].mail
+    return {**row, "attempts": attempts, "suppressed": suppressed, "muted": muted, "may_leave": topic is not None}
 
 
 async def return_messages(unit: Unit, claim: Claim, ids: Sequence[UUID]) -> None:
@@ -134,9 +140,13 @@ async def return_messages(unit: Unit, claim: Claim, ids: Sequence[UUID]) -> None
     await unit.connection.execute(store.UNCLAIM, sorted(ids), claim.until)
 
 
-async def settle_message(unit: Unit, id_: UUID, attempts: int, mail: str, attempt: Attempt | None) -> domain.Verdict:
-    """Writes down how an attempt went; None stands for an address that is suppressed."""
-    if attempt is None:
+async def settle_message(
+    unit: Unit, id_: UUID, attempts: int, mail: str, attempt: Attempt | None, *, muted: bool = False
+) -> domain.Verdict:
+    """Writes down how an attempt went; None stands for an address that is suppressed, or muted."""
+    if muted:
+        verdict = domain.Verdict("muted", "muted", None)
+    elif attempt is None:
         verdict = domain.Verdict("suppressed", "suppressed", None)
     else:
         verdict = domain.judged(attempt, attempts, unit.now)

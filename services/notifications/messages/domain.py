@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 from shared.mail.attempt import Attempt
 from shared.refusal import Conflict, NotFound
 
-Outcome = Literal["sent", "retry", "failed", "suppressed"]
-State = Literal["due", "sent", "failed", "suppressed", "erased"]
+Outcome = Literal["sent", "retry", "failed", "suppressed", "muted"]
+State = Literal["due", "sent", "failed", "suppressed", "muted", "erased"]
 
 MESSAGES = UUID("0b7a2f2e-6c1b-5f0e-9a53-3f1e2c7d9b10")
 """Namespace of message ids: the same notice and person give the same message, however often it is made."""
@@ -37,7 +37,7 @@ class Verdict:
     """What becomes of a message after an attempt. `due_at` is None when it is settled."""
 
     outcome: Outcome
-    state: Literal["due", "sent", "failed", "suppressed"]
+    state: Literal["due", "sent", "failed", "suppressed", "muted"]
     due_at: datetime | None
 
 

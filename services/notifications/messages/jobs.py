@@ -6,20 +6,16 @@ the same Message-ID: SMTP cannot do better.
 """
 
 import traceback
-from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from services.notifications.invitations import domain as invitations
+from services.notifications import letters
 from services.notifications.messages import commands
-from services.notifications.subjects.views import Contact, Gathering, Known, render
 from shared.mail.attempt import Attempt
-from shared.mail.transport import Outlet, SenderUnusable, compose, outlet
+from shared.mail.transport import Outlet, SenderUnusable, outlet
 from shared.postgres.pool import TRANSIENT
-from shared.postgres.values import day_in
 from shared.runtime.service import Service
 from shared.runtime.tracing import SpanKind
 
@@ -73,9 +69,10 @@ async def _send_one(service: Service, out: Outlet, claim: commands.Claim, id_: U
         structlog.contextvars.bound_contextvars(service=service.name, cause=row["cause"]),
         service.tracing.span("mail send", traceparent=row["traceparent"], kind=SpanKind.CLIENT),
     ):
-        attempt = None if row["suppressed"] else await _attempt(service, out, row)
+        attempt = None if row["suppressed"] or row["muted"] else await _attempt(service, out, row)
         async with service.unit(actor=actor, cause=row["cause"]) as unit:
-            verdict = await commands.settle_message(unit, id_, row["attempts"], row["mail"], attempt)
+            verdict = await commands.settle_message(unit, id_, row["attempts"], row["mail"], attempt,
+                                                    muted=row["muted"])  # fmt: skip
         service.metrics.mails.labels(verdict.outcome).inc()
         code = attempt.code if attempt else None
         service.log.info(f"mail.{verdict.outcome}", message=str(id_), subject=row["subject"], code=code)
@@ -83,7 +80,7 @@ async def _send_one(service: Service, out: Outlet, claim: commands.Claim, id_: U
 
 async def _attempt(service: Service, out: Outlet, row: dict[str, Any]) -> Attempt:
     try:
-        mail = _mail(service, row)
+        mail = letters.mail(service.settings, row)
         return Attempt("failed") if mail is None else await out.send(mail)
     except SenderUnusable as error:
         service.log.error("mail.no_sender", message=str(row["id"]), reason=str(error))
@@ -96,66 +93,3 @@ def _log_fault(service: Service, event: str, id_: UUID, error: Exception) -> Non
     # kind and place only: the words of such an error often hold the name or address that it stumbled over
     where = traceback.format_list(traceback.extract_tb(error.__traceback__))
     service.log.error(event, message=str(id_), error=type(error).__name__, where="".join(where))
-
-
-def _mail(service: Service, row: dict[str, Any]) -> EmailMessage | None:
-    settings = service.settings
-    if "gathering_id" in row:
-        return _about_a_gathering(service, row)
-    known = Known(
-        row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
-        begins_later=row["effective"] > day_in(row["zone"], row["created_at"]),
-        answered=settings.mail_reply_to is not None,
-        contact=None if row["message"] is None else Contact(
-            row["sender_name"], row["sender_organization"], row["message"]),
-    )  # fmt: skip
-    rendered = render(row["subject"], row["language"], known)
-    return compose(
-        row["id"], rendered, name=row["person"], address=row["mail"], sender=settings.mail_sender,
-        reply_to=row["reply_to"] or settings.mail_reply_to, at=row["created_at"], language=row["language"],
-    )  # fmt: skip
-
-
-STANDS = ("registered", "changed", "reminder_week", "reminder_day")
-"""Subjects whose mail brings the entry for a calendar, of who has a place."""
-GONE = ("unregistered", "cancelled", "postponed")
-
-
-def _about_a_gathering(service: Service, row: dict[str, Any]) -> EmailMessage | None:
-    settings = service.settings
-    door = settings.public_url
-    subject, code = row["subject"], row["check_in_code"]
-    gathering = Gathering(
-        row["title"], row["starts"], row["ends"], row["zone"], row["place"],
-        join=row["join_url"] if row["status"] == "confirmed" else None,
-        page=f"{door}/agenda/{row['slug']}" if door else None,
-        ticket=f"{door}/ticket/{code}" if door and code else None,
-        price=None if float(row["amount"]) == 0 else f"{row['amount']} {row['currency']}",
-        until=row["offer_until"], subject=subject,
-    )  # fmt: skip
-    known = Known(row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
-                  answered=settings.mail_reply_to is not None, gathering=gathering)  # fmt: skip
-    rendered = render(subject, row["language"], known)
-    return compose(
-        row["id"], rendered, name=row["person"], address=row["mail"], sender=settings.mail_sender,
-        reply_to=settings.mail_reply_to, at=row["created_at"], language=row["language"],
-        calendar=_entry(service, row, gathering),
-    )  # fmt: skip
-
-
-def _entry(service: Service, row: dict[str, Any], told: Gathering) -> tuple[str, bytes] | None:
-    """The method and the entry for a calendar; None where nothing is to be entered or taken out."""
-    if row["starts"] is None or row["ends"] is None:
-        return None
-    stands = row["subject"] in STANDS and row["status"] == "confirmed" and row["gathering_status"] != "cancelled"
-    moved = row["subject"] == "postponed" and row["status"] == "confirmed"
-    gone = row["subject"] in GONE and not moved
-    if not stands and not moved and not gone:
-        return None
-    method: invitations.Method = "CANCEL" if gone else "REQUEST"
-    sender = parseaddr(service.settings.mail_sender)[1]
-    entry = invitations.Invitation(
-        str(row["gathering_id"]), row["sequence"], row["title"], row["summary"], row["starts"], row["ends"],
-        row["zone"], row["place"], told.join, told.page or "", row["person"], row["mail"], sender,
-    )  # fmt: skip
-    return method, invitations.calendar(entry, method, row["created_at"])

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.notifications.messages import commands, domain, views
 from services.notifications.messages.domain import State
-from services.notifications.subjects.domain import Subject
+from services.notifications.words import SUBJECTS
 from shared.http.edge import unit_of
 from shared.http.exports import Ending, exported
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -23,6 +23,7 @@ from shared.runtime.service import Service
 from shared.web.language import Language, mark
 from shared.web.shell import pages_of, scope_of, turn
 from shared.web.tables import Choice, Column, Filter, Listing, Without
+from shared.web.tour import reached
 
 Reader = Annotated[Allowed, May("messages.read")]
 
@@ -37,19 +38,11 @@ COLUMNS = (
     Column("cluster", mark("Cluster"), minor=True), Column("state", mark("State")), Column("created_at", mark("Made")),
     Column("attempts", mark("Attempts"), numeric=True, minor=True),
 )  # fmt: skip
-SUBJECTS: dict[Subject, str] = {
-    "welcome": mark("Welcome"), "contact": mark("Enquiry by the directory"),
-    "application": mark("Application received"), "approved": mark("Application approved"),
-    "refused": mark("Application refused"), "registered": mark("Place confirmed"), "waiting": mark("Waiting list"),
-    "offered": mark("Place offered"), "offer_lapsed": mark("Offer ended"),
-    "unregistered": mark("Registration cancelled"),
-    "changed": mark("Event changed"), "postponed": mark("Event put off"), "cancelled": mark("Event called off"),
-    "reminder_week": mark("Reminder, a week before"), "reminder_day": mark("Reminder, the day before"),
-}  # fmt: skip
 STATES: dict[str, tuple[str, str]] = {
     "due": (mark("to be sent"), "calm"),
     "sent": (mark("sent"), "good"),
     "failed": (mark("failed"), "bad"),
+    "muted": (mark("turned off by its reader"), "plain"),
     "suppressed": (mark("address refuses"), "warn"),
     "erased": (mark("person erased"), "plain"),
 }
@@ -58,6 +51,7 @@ OUTCOMES = {
     "retry": mark("put off; it is tried again"),
     "failed": mark("refused for good"),
     "suppressed": mark("not tried: the address has refused before"),
+    "muted": mark("not sent: its reader turned this off"),
 }
 """States and outcomes in words, with the tone of their chip."""
 
@@ -136,6 +130,8 @@ async def message(
     if found is None:
         raise domain.NoSuchMessage("there is no message {id}", field="message_id", id=message_id)
     row, deliveries = found
+    if row["subject"] == "approved" and row["state"] == "sent":
+        reached(request, "mail")
     may_retry = row["state"] in ("due", "failed", "suppressed") and sending.covers(
         cluster=about["cluster_id"], organization=about["organization_id"]
     )

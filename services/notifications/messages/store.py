@@ -9,13 +9,14 @@ from shared.postgres.pool import Connection
 
 ADD_NOTICES = """
 INSERT INTO notice (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause,
-                    traceparent, about, gathering_id)
+                    traceparent, about, gathering_id, certificate_id)
 SELECT id, subject, present_organization(organization_id), cluster_id, category, effective, noticed_at, open_until,
-       cause, traceparent, about, gathering_id
+       cause, traceparent, about, gathering_id, certificate_id
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::date[], $7::timestamptz[],
-            $8::timestamptz[], $9::text[], $10::text[], $11::uuid[], $12::uuid[])
+            $8::timestamptz[], $9::text[], $10::text[], $11::uuid[], $12::uuid[],
+            $13::uuid[])
     AS r (id, subject, organization_id, cluster_id, category, effective, noticed_at, open_until, cause, traceparent,
-          about, gathering_id)
+          about, gathering_id, certificate_id)
 ON CONFLICT (id) DO NOTHING RETURNING organization_id, gathering_id
 """
 HOSTED = """

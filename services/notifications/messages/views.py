@@ -53,9 +53,9 @@ UNADDRESSED = """
 SELECT n.id AS notice_id, p.person_id, n.subject
 FROM notice n
 JOIN organization o USING (organization_id)
-JOIN cluster c USING (cluster_id)
+LEFT JOIN cluster c USING (cluster_id)
 JOIN person_organization p USING (organization_id)
-WHERE n.open_until > $1 AND n.gathering_id IS NULL
+WHERE n.open_until > $1 AND n.gathering_id IS NULL AND (n.cluster_id IS NULL OR c.cluster_id IS NOT NULL)
   AND (n.organization_id = ANY ($2::uuid[]) OR n.cluster_id = ANY ($3::uuid[]) OR n.about = ANY ($4::uuid[]))
   AND (n.about IS NULL OR EXISTS (SELECT FROM contact k WHERE k.contact_id = n.about))
   AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = p.person_id)
@@ -72,23 +72,27 @@ WHERE n.open_until > $1 AND n.gathering_id = ANY ($2::uuid[]) AND (g.ends IS NUL
   AND NOT EXISTS (SELECT FROM message m WHERE m.notice_id = n.id AND m.person_id = r.registration_id)
 """
 TO_SEND = """
-SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent,
-       p.name AS person, p.mail, p.language, o.trade_name AS organization, c.name AS cluster, c.zone,
-       k.sender_name, k.sender_organization, k.reply_to, k.message
+SELECT m.id, m.subject, m.created_at, m.leave_key, n.category, n.effective, n.cause, n.traceparent,
+       p.name AS person, p.mail, p.language, o.trade_name AS organization, coalesce(c.name, '') AS cluster,
+       coalesce(c.zone, 'UTC') AS zone, k.sender_name, k.sender_organization, k.reply_to, k.message,
+       n.organization_id, x.standard, x.body
 FROM message m
 JOIN notice n ON n.id = m.notice_id
 JOIN person p ON p.person_id = m.person_id
 JOIN person_organization r ON r.person_id = m.person_id AND r.organization_id = n.organization_id
 JOIN organization o ON o.organization_id = n.organization_id
-JOIN cluster c ON c.cluster_id = n.cluster_id
+LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
 LEFT JOIN contact k ON k.contact_id = n.about
-WHERE m.id = $1 AND (n.about IS NULL OR k.contact_id IS NOT NULL)
+LEFT JOIN certificate x ON x.certificate_id = n.certificate_id AND x.until = n.effective
+WHERE m.id = $1 AND (n.about IS NULL OR k.contact_id IS NOT NULL) AND (n.cluster_id IS NULL OR c.name IS NOT NULL)
+  AND (n.certificate_id IS NULL OR x.certificate_id IS NOT NULL)
 """
 TO_SEND_REGISTERED = """
-SELECT m.id, m.subject, m.created_at, n.category, n.effective, n.cause, n.traceparent, r.name AS person, r.mail,
-       r.language, coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster, g.zone,
-       g.gathering_id, g.slug, g.status AS gathering_status, g.title, g.summary, g.starts, g.ends, g.place, g.sequence,
-       r.status, r.amount, r.currency, r.price_group, r.offer_until, r.join_url, r.check_in_code
+SELECT m.id, m.subject, m.created_at, m.leave_key, n.category, n.effective, n.cause, n.traceparent,
+       r.name AS person, r.mail, r.language, coalesce(o.trade_name, '') AS organization,
+       coalesce(c.name, '') AS cluster,
+       g.zone, g.gathering_id, g.slug, g.status AS gathering_status, g.title, g.summary, g.starts, g.ends, g.place,
+       g.sequence, r.status, r.amount, r.currency, r.price_group, r.offer_until, r.join_url, r.check_in_code
 FROM message m
 JOIN notice n ON n.id = m.notice_id
 JOIN registration r ON r.registration_id = m.person_id
@@ -96,6 +100,10 @@ JOIN gathering g ON g.gathering_id = n.gathering_id
 LEFT JOIN organization o ON o.organization_id = r.organization_id
 LEFT JOIN cluster c ON c.cluster_id = g.cluster_id
 WHERE m.id = $1
+"""
+KEY_OF = """
+SELECT address_key(coalesce(p.mail, r.mail)) FROM message m LEFT JOIN person p USING (person_id)
+LEFT JOIN registration r ON r.registration_id = m.person_id WHERE m.id = $1
 """
 ADDRESS = """
 SELECT coalesce(p.mail, r.mail) FROM message m LEFT JOIN person p USING (person_id)
@@ -129,6 +137,12 @@ async def address_of(connection: Connection, id_: UUID) -> str | None:
     """The present mail address of a message's person, None when erased."""
     address: str | None = await connection.fetchval(ADDRESS, id_)
     return address
+
+
+async def key_of(connection: Connection, id_: UUID) -> str | None:
+    """By what the address of a message's person is known, None when erased."""
+    key: str | None = await connection.fetchval(KEY_OF, id_)
+    return key
 
 
 async def messages(

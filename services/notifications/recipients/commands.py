@@ -24,6 +24,7 @@ async def keep_people(unit: Unit, events: Sequence[Event]) -> None:
     await save(unit.connection, store.SAVE_PEOPLE, rows)
     await erase(unit.connection, store.FORGET_REPRESENTED, [event.key_id for event in events])
     await save(unit.connection, store.SAVE_REPRESENTED, speaks)
+    await erase(unit.connection, store.FORGET_CHOICES, _erased(events))
     await erase(unit.connection, store.ERASE_PEOPLE, _erased(events))
     await messages.give_up_for(unit, _erased(events))
     await messages.address(unit, organizations={id_ for _, id_ in speaks})

@@ -45,6 +45,9 @@ ON CONFLICT (contact_id) DO UPDATE SET organization_id = excluded.organization_i
     reply_to = excluded.reply_to, message = excluded.message
 """
 ERASE_CONTACTS = "DELETE FROM contact WHERE contact_id = ANY ($1::uuid[])"
+FORGET_CHOICES = """
+DELETE FROM preference WHERE address IN (SELECT address_key(mail) FROM person WHERE person_id = ANY ($1::uuid[]))
+"""
 ERASE_PEOPLE = "DELETE FROM person WHERE person_id = ANY ($1::uuid[])"
 ERASE_ORGANIZATIONS = "DELETE FROM organization WHERE organization_id = ANY ($1::uuid[])"
 ERASE_CLUSTERS = "DELETE FROM cluster WHERE cluster_id = ANY ($1::uuid[])"

@@ -15,7 +15,7 @@ from shared.messaging.events import Event, EventRefused
 
 Subject = Literal[
     "welcome", "contact", "application", "approved", "refused", "registered", "waiting", "offered", "offer_lapsed",
-    "unregistered", "changed", "postponed", "cancelled", "reminder_week", "reminder_day",
+    "unregistered", "changed", "postponed", "cancelled", "reminder_week", "reminder_day", "certificate",
 ]  # fmt: skip
 
 GREETED_WITHIN = timedelta(days=1)
@@ -47,6 +47,7 @@ class Asked:
     about: UUID | None = None
     """What it waits for besides names and people: the text of a contact, a registration."""
     gathering_id: UUID | None = None
+    certificate_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ RULES: dict[type[Fact], Rule] = {
     events.AttendanceRecorded: ConcernsNobody("whoever came was there"),
     events.AttendanceWithdrawn: ConcernsNobody("a mistake at the door was mended"),
     reporting.IndicatorChanged: ConcernsNobody("figures are watched on their page"),
+    reporting.AlertRaised: ConcernsNobody("it stands in what waits for whoever watches it, on the first page"),
+    reporting.AlertCleared: ConcernsNobody("what is over asks nothing of anybody"),
 }
 
 

@@ -20,6 +20,7 @@ CATEGORIES = {
     "es": {"associate": "asociado", "affiliate": "afiliado", "honorary": "socio honorario"},
     "en": {"associate": "associate", "affiliate": "affiliate", "honorary": "honorary member"},
 }
+LEAVE = {"es": "No recibir más correos de este tipo", "en": "No more mails of this kind"}
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
 
 
@@ -30,6 +31,15 @@ class Contact:
     sender: str
     organization: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What ends: its standard as people write it, and who issued it; `page` is where a new one is entered."""
+
+    standard: str
+    body: str
+    page: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Known:
     answered: bool = False
     contact: Contact | None = None
     gathering: Gathering | None = None
+    certificate: Certificate | None = None
 
 
 @lru_cache(maxsize=1)
@@ -87,8 +98,8 @@ def _template(subject: str, language: str, kind: str) -> Template:
     return _environment().get_template(f"{TEMPLATES.get(subject, subject)}.{language}.{kind}")
 
 
-def render(subject: str, language: str, known: Known) -> Rendered:
-    """A subject's message. The text's first line is the title."""
+def render(subject: str, language: str, known: Known, *, leave: str | None = None) -> Rendered:
+    """A subject's message. The text's first line is the title; `leave` is where its reader turns such mails off."""
     words: dict[str, Any] = {
         "person": _line(known.person),
         "organization": _line(known.organization),
@@ -102,14 +113,19 @@ def render(subject: str, language: str, known: Known) -> Rendered:
         words["sender"] = _line(known.contact.sender)
         words["sender_organization"] = _line(known.contact.organization)
         words["lines"] = [_line(line) for line in known.contact.message.split("\n")]
+    if known.certificate is not None:
+        words |= {"standard": _line(known.certificate.standard), "body": _line(known.certificate.body),
+                  "page": known.certificate.page}  # fmt: skip
     words["subject"] = subject
+    words["leave"], words["leave_words"] = leave, LEAVE[language]
     if (one := known.gathering) is not None:
         words |= {"what": _line(one.title), "when": _when(one, language), "place": one.place and _line(one.place),
                   "join": one.join, "page": one.page, "ticket": one.ticket, "price": one.price,
                   "until": one.until and _moment(one.until, one.zone, language)}  # fmt: skip
     title, _, text = _template(subject, language, "txt").render(words).partition("\n")
     html = _INLINER.inline(_template(subject, language, "html").render(words, title=title.strip()))
-    return Rendered(title.strip(), text.strip() + "\n", html)
+    end = f"\n\n{LEAVE[language]}: {leave}\n" if leave else "\n"
+    return Rendered(title.strip(), text.strip() + end, html)
 
 
 def _moment(at: datetime, zone: str, language: str) -> str:

@@ -15,10 +15,15 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from services.reporting.gatherings import commands as gatherings
+from services.reporting.gatherings import store as gathering_tables
 from services.reporting.generations import store
 from services.reporting.indicators.commands import mark_everything
+from services.reporting.profiles import commands as profiles
+from services.reporting.profiles import store as profile_tables
+from services.reporting.register import commands as members
 from services.reporting.register import store as register
-from services.reporting.register.commands import APPLIED, Apply, carry_over, check
+from services.reporting.register.commands import Apply, check
 from shared.contracts.base import contract_of
 from shared.messaging.cloudevents import Received
 from shared.messaging.events import Event, EventRefused
@@ -26,12 +31,22 @@ from shared.messaging.feed import as_event
 from shared.postgres.pool import Connection, Database
 from shared.refusal import Conflict
 
-CONSUMER = "reporting.members"
 PAGE = 2000
 PATIENCE_SECONDS = 5.0
 SETTLE_SECONDS = 10.0
 
-_APPLY: dict[str, Apply] = {contract_of(model).type: apply for model, apply in APPLIED.items()}
+_FOLDS = (members, profiles, gatherings)
+"""Each has `CONSUMER`, `APPLIED` (what a fact does to one generation) and `carry_over`."""
+_APPLY: dict[str, tuple[Apply, str]] = {
+    contract_of(model).type: (apply, fold.CONSUMER) for fold in _FOLDS for model, apply in fold.APPLIED.items()
+}
+_CONSUMER_OF = {
+    table.name: consumer
+    for consumer, tables in ((members.CONSUMER, register.FACT_TABLES),
+                             (profiles.CONSUMER, profile_tables.FACT_TABLES),
+                             (gatherings.CONSUMER, gathering_tables.FACT_TABLES))
+    for table in tables
+}  # fmt: skip
 
 
 class RebuildUnderWay(Conflict):
@@ -78,13 +93,14 @@ Progress = Callable[[int, int], None]
 
 async def rebuild(
     database: Database,
-    feed: Feed,
-    *,
+    *feeds: Feed,
     progress: Progress = lambda reached, end: None,
     settle_seconds: float = SETTLE_SECONDS,
     now: Callable[[], float] = time.monotonic,
 ) -> Rebuilt:
-    """Reads the feed into a new generation and swaps it in. Raises `RebuildUnderWay`, and what the feed raises.
+    """Reads the feeds, membership's first, into a new generation and swaps it in.
+
+    Raises `RebuildUnderWay`, and what a feed raises.
 
     A fact that the live consumer applied may not be in the feed yet, when the relay has published and not
     committed: the feed is read again for `settle_seconds`, then what the inbox knows is carried over.
@@ -97,12 +113,15 @@ async def rebuild(
             await register.locked_generations(unit.connection)
             done.generation = await store.begin(unit.connection)
         try:
-            reached = await _read(database, feed, done, 0, progress)
-            await _names(database, feed)
+            reached = [await _read(database, feed, done, 0, progress) for feed in feeds]
+            await _names(database, feeds[0])
             deadline = now() + settle_seconds
             while not await _swapped(database, done, last_try=now() >= deadline):
                 await asyncio.sleep(0.2)
-                reached = await _read(database, feed, done, reached, progress)
+                reached = [
+                    await _read(database, feed, done, after, progress)
+                    for feed, after in zip(feeds, reached, strict=True)
+                ]
         finally:
             await _tidy(database)
     done.seconds = round(now() - started, 3)
@@ -165,7 +184,10 @@ async def _read(database: Database, feed: Feed, done: Rebuilt, after: int, progr
 
 async def _apply(connection: Connection, done: Rebuilt, items: Sequence[Received]) -> None:
     mine = [item for item in items if item.type in _APPLY]
-    aside = await store.parked_among(connection, CONSUMER, [item.id for item in mine])
+    aside: set[UUID] = set()
+    for consumer in {_APPLY[item.type][1] for item in mine}:
+        its = [item.id for item in mine if _APPLY[item.type][1] == consumer]
+        aside |= await store.parked_among(connection, consumer, its)
     done.parked += len(aside)
     events: defaultdict[Apply, list[Event]] = defaultdict(list)
     for item in mine:
@@ -180,10 +202,18 @@ async def _apply(connection: Connection, done: Rebuilt, items: Sequence[Received
         if event is None:
             done.refused += 1
         else:
-            events[_APPLY[item.type]].append(event)
+            events[_APPLY[item.type][0]].append(event)
     for apply, some in events.items():
-        await apply(connection, done.generation, some)
-        done.applied += len(some)
+        try:
+            await apply(connection, done.generation, some)
+            done.applied += len(some)
+        except EventRefused:  # which of them, only one after the other tells
+            for event in some:
+                try:
+                    await apply(connection, done.generation, [event])
+                    done.applied += 1
+                except EventRefused:
+                    done.refused += 1
 
 
 async def _names(database: Database, feed: Feed) -> None:
@@ -210,12 +240,16 @@ async def _swapped(database: Database, done: Rebuilt, *, last_try: bool) -> bool
         if lacking:
             # the third column of every table of facts is the id
             ids = [row[2] for rows in lacking.values() for row in rows]
-            received = await store.received_among(connection, CONSUMER, ids)
+            received: set[UUID] = set()
+            for table, rows in lacking.items():
+                received |= await store.received_among(connection, _CONSUMER_OF[table], [row[2] for row in rows])
             if received and not last_try:
                 return False
             for table, rows in lacking.items():
                 if kept := [row for row in rows if row[2] in received]:
-                    await carry_over(connection, building, table, kept)
+                    for fold in _FOLDS:
+                        if _CONSUMER_OF[table] == fold.CONSUMER:
+                            await fold.carry_over(connection, building, table, kept)
             done.carried, done.strays = len(received), len(ids) - len(received)
         await store.swap(connection, building)
         await mark_everything(unit)

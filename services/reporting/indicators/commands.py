@@ -1,15 +1,17 @@
 """Figures that move become facts: what a batch may have moved is marked, and a loop publishes what did move."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from uuid import UUID
 
+from services.reporting.catalogue.domain import PUBLISHED, Family, indicator_named
 from services.reporting.indicators import store, views
 from services.reporting.indicators.domain import (
     EVERYTHING,
     NETWORK,
+    Figure,
     Move,
     cluster_of,
-    indicator_named,
     moves,
     scope_of,
     too_early,
@@ -25,16 +27,23 @@ def check_indicator(code: str) -> None:
     indicator_named(code)
 
 
-async def mark_dirty(unit: Unit, clusters: Iterable[UUID]) -> None:
-    """The figures of these clusters, and with any of them those of the network, may have moved."""
+async def mark_dirty(unit: Unit, clusters: Iterable[UUID], family: Family = "members") -> None:
+    """The figures of these clusters, and with any of them those of the network, may have moved.
+
+    Of other families than members any may have: whose they are is found out when they are computed.
+    """
+    if family != "members":
+        await store.mark(unit.connection, family, [EVERYTHING])
+        return
     scopes = {scope_of(cluster) for cluster in clusters}
     if scopes:
-        await store.mark(unit.connection, {NETWORK, *scopes})
+        await store.mark(unit.connection, family, {NETWORK, *scopes})
 
 
 async def mark_everything(unit: Unit) -> None:
     """Every figure may have moved: at a start, after a rebuild."""
-    await store.mark(unit.connection, [EVERYTHING])
+    for family in PUBLISHED:
+        await store.mark(unit.connection, family, [EVERYTHING])
 
 
 async def publish_figures(unit: Unit, zone: str) -> int:
@@ -49,20 +58,35 @@ async def publish_figures(unit: Unit, zone: str) -> int:
     today = day_in(zone, unit.now)
     marks = await store.marked(connection)
     known = await store.figures(connection)
-    everything = EVERYTHING in marks.values() or await store.day_of_figures(connection) != today
+    new_day = await store.day_of_figures(connection) != today
+    count = 0
+    for family in PUBLISHED:
+        mine = {number: scope for number, (of, scope) in marks.items() if of == family}
+        count += await _publish(unit, family, mine, known, today, new_day=new_day)
+    if new_day:
+        await store.set_day(connection, today)
+    return count
+
+
+async def _publish(
+    unit: Unit, family: Family, marks: dict[int, str], known: Sequence[Figure], today: date, *, new_day: bool
+) -> int:
+    """The same for one family."""
+    connection, codes = unit.connection, PUBLISHED[family]
+    known = [figure for figure in known if figure.indicator in codes]
+    everything = new_day or EVERYTHING in marks.values()
     early = too_early(known, unit.now)
     if not everything and set(marks.values()) <= early:
         return 0
     # counted after the marks were read: what a mark stands for was committed with it
-    values = await views.values_now(connection, today)
+    values = await views.values_now(connection, family, today)
     scopes = {scope for scope in marks.values() if scope != EVERYTHING}
     if everything:
         scopes |= {scope for _, scope in values} | {figure.scope for figure in known}
-        await store.mark(connection, scopes & early)
-        await store.set_day(connection, today)
+        await store.mark(connection, family, scopes & early)
     scopes -= early
-    moved = moves(known, values, scopes, today, unit.now)
-    await store.save(connection, moved, scopes, today)
+    moved = moves(known, values, scopes, today, unit.now, codes)
+    await store.save(connection, moved, codes, scopes, today)
     await store.unmark(connection, [number for number, scope in marks.items() if scope not in early])
     await record(unit, [_fact(move) for move in moved])
     return len(moved)

@@ -1,159 +1,26 @@
-"""What can be asked: the catalogue of indicators, the dimensions by which each divides, the times a figure speaks of.
+"""The times a figure speaks of, the scopes for which it is published, and which published figures have moved.
 
 Pure. Every figure says as of which day it counts and as known on which instant, in words of both languages.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.refusal import NotFound, Refusal
+from services.reporting.catalogue.domain import PUBLISHED
+from shared.refusal import Refusal
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-Code = Literal["members", "organizations"]
-Dimension = Literal["cluster", "category", "type", "position", "state"]
-
-UNKNOWN = "unknown"
-"""The group of memberships whose organisation has not been heard of, or whose state is not known."""
-NO_POSITION = "none"
-"""The group of organisations that are known and hold no position in the chain."""
 
 NETWORK = "network"
 EVERYTHING = "all"
 
 
-class Words(NamedTuple):
-    """A text in both languages."""
-
-    es: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """One entry of the catalogue. `definition` says exactly what is counted."""
-
-    code: Code
-    name: Words
-    definition: Words
-    unit: Words
-    dimensions: tuple[Dimension, ...]
-
-
-DIMENSIONS: dict[Dimension, Words] = {
-    "cluster": Words("clúster", "cluster"),
-    "category": Words("categoría", "category"),
-    "type": Words("tipo de organización", "type of organisation"),
-    "position": Words("posición en la cadena", "position in the chain"),
-    "state": Words("estado", "state"),
-}
-
-CATALOGUE: dict[str, Indicator] = {
-    "members": Indicator(
-        "members",
-        Words("Membresías", "Memberships"),
-        Words(
-            "Membresías vigentes ese día. Una organización en dos clústeres cuenta dos veces.",
-            "Memberships in force on that day. An organisation in two clusters counts twice.",
-        ),
-        Words("membresías", "memberships"),
-        tuple(DIMENSIONS),
-    ),
-    "organizations": Indicator(
-        "organizations",
-        Words("Organizaciones", "Organisations"),
-        Words(
-            "Organizaciones distintas con al menos una membresía vigente ese día.",
-            "Distinct organisations with at least one membership in force on that day.",
-        ),
-        Words("organizaciones", "organisations"),
-        tuple(DIMENSIONS),
-    ),
-}
-
-SEVERAL_POSITIONS = Words(
-    "Una organización cuenta en cada posición que ocupa ese día: las filas pueden sumar más que el total.",
-    "An organisation counts for every position it holds on that day: rows may add up to more than the total.",
-)
-SEVERAL_CLUSTERS = Words(
-    "Una organización cuenta en cada clúster y categoría en que participa: las filas pueden sumar más que el total.",
-    "An organisation counts in every cluster and category it belongs to: rows may add up to more than the total.",
-)
-
-LABELS: dict[Dimension, dict[str, Words]] = {
-    "category": {
-        "associate": Words("asociado", "associate"),
-        "affiliate": Words("afiliado", "affiliate"),
-        "honorary": Words("honorario", "honorary"),
-    },
-    "type": {
-        "company": Words("empresa", "company"),
-        "university": Words("universidad", "university"),
-        "research_centre": Words("centro de investigación", "research centre"),
-        "government": Words("gobierno", "government"),
-        "association": Words("asociación", "association"),
-        UNKNOWN: Words("por conocer", "not known yet"),
-    },
-    "position": {
-        "oem": Words("armadora", "vehicle maker (OEM)"),
-        "tier1": Words("proveedor Tier 1", "Tier 1 supplier"),
-        "tier2": Words("proveedor Tier 2", "Tier 2 supplier"),
-        "tier3": Words("proveedor Tier 3", "Tier 3 supplier"),
-        "service": Words("servicios", "services"),
-        "raw_material": Words("materia prima", "raw material"),
-        NO_POSITION: Words("sin posición en la cadena", "no position in the chain"),
-        UNKNOWN: Words("por conocer", "not known yet"),
-    },
-    "state": {UNKNOWN: Words("por conocer", "not known yet")},
-}
-
-
-class UnknownIndicator(NotFound):
-    """No indicator has this code."""
-
-
-class UnknownDimension(Refusal):
-    """The indicator does not divide by this."""
-
-
 class NotADay(Refusal):
     """A day that is none, or lies outside the centuries that are kept."""
-
-
-def indicator_named(code: str) -> Indicator:
-    """Raises `UnknownIndicator`."""
-    found = CATALOGUE.get(code)
-    if found is None:
-        raise UnknownIndicator(
-            "there is no indicator {code!r}; there are {known}",
-            code=code,
-            known=", ".join(CATALOGUE),
-            field="indicator",
-        )
-    return found
-
-
-def checked_dimensions(indicator: Indicator, names: Sequence[str]) -> tuple[Dimension, ...]:
-    """The dimensions by which to divide, at most two different ones. Raises `UnknownDimension`."""
-    known = {str(name): name for name in indicator.dimensions}
-    for name in names:
-        if name not in known:
-            allowed = ", ".join(known)
-            raise UnknownDimension(
-                "{indicator} does not divide by {name!r}; it does by {allowed}",
-                indicator=indicator.code,
-                name=name,
-                allowed=allowed,
-                field="by",
-            )
-    if len(names) > 2 or len(set(names)) < len(names):
-        raise UnknownDimension("a figure divides by at most two different dimensions", field="by")
-    return tuple(known[name] for name in names)
 
 
 def day_named(text: str, field: str) -> date:
@@ -186,14 +53,6 @@ def instant_named(text: str, field: str, zone: str) -> datetime:
     if not 1900 <= instant.year <= 2199:
         raise NotADay("the instant is not between 1900 and 2199", field=field)
     return instant.astimezone(UTC)
-
-
-def notes_on(indicator: Indicator, by: Sequence[Dimension]) -> list[Words]:
-    """What one has to know so as not to add up rows that do not add up."""
-    notes = [SEVERAL_POSITIONS] if "position" in by else []
-    if indicator.code == "organizations" and {"cluster", "category"} & set(by):
-        notes.append(SEVERAL_CLUSTERS)
-    return notes
 
 
 # --- figures that are published -------------------------------------------------------------------
@@ -236,12 +95,13 @@ def too_early(figures: Sequence[Figure], now: datetime) -> set[str]:
 
 
 def moves(
-    figures: Sequence[Figure], values: dict[tuple[str, str], int], scopes: set[str], as_of: date, now: datetime
-) -> list[Move]:
+    figures: Sequence[Figure], values: dict[tuple[str, str], int], scopes: set[str], as_of: date, now: datetime,
+    codes: Sequence[str] = PUBLISHED["members"],
+) -> list[Move]:  # fmt: skip
     """The figures of these scopes whose value moved. One that never was published and is 0 has not moved."""
     known = {(figure.indicator, figure.scope): figure for figure in figures}
     found = []
-    for code in CATALOGUE:
+    for code in codes:
         for scope in sorted(scopes):
             value = values.get((code, scope), 0)
             old = known.get((code, scope))

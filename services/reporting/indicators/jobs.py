@@ -2,6 +2,7 @@
 
 from pydantic import JsonValue
 
+from services.reporting.alerts import commands as alerts
 from services.reporting.indicators import commands, store
 from shared.postgres.pool import Unit
 from shared.runtime.jobs import Job, Turn
@@ -21,14 +22,19 @@ async def publish(service: Service) -> None:
             due = await store.something_due(connection)
         if due:
             async with service.unit(actor=actor, cause="figures") as unit:
-                await commands.publish_figures(unit, zone)
+                if await commands.publish_figures(unit, zone):
+                    await alerts.judge(unit, zone)
         await service.pause(EVERY_SECONDS)
 
 
 async def begin_day(unit: Unit, turn: Turn) -> JsonValue:
-    """With a day figures may move that no fact moved: a membership ends, another begins. The loop compares them."""
+    """With a day figures may move that no fact moved: a membership ends, another begins. The loop compares them.
+
+    Alerts are looked at here too: a figure that is not published moves with the days as well.
+    """
     await commands.mark_everything(unit)
     turn.count("mark for all figures")
+    turn.count("alerts raised or cleared", await alerts.judge(unit, turn.service.settings.network_zone))
     return None
 
 

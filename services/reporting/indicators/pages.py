@@ -1,153 +1,191 @@
-"""The figures as a page: each indicator with its chart and table, as of any day, and the facts behind it.
+"""The figures as pages: cards by group with chart and table, as of any day, compared, divided; what each one counts.
 
-Every figure names the day it counts and its definition; the page follows the day in its address.
+Every figure names the days it speaks of and its definition; the page follows what stands in its address, and a figure
+of today moves as the facts arrive.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from services.reporting.indicators import domain, views
-from services.reporting.indicators.domain import Dimension, Indicator, Words
+from services.reporting.cards import Times, card_of, division, in_words, label, times_of
+from services.reporting.catalogue import views
+from services.reporting.catalogue.domain import (
+    CATALOGUE,
+    DIMENSIONS,
+    GROUPS,
+    HIDDEN,
+    LABELS,
+    Dimension,
+    Group,
+    indicator_named,
+)
 from shared.http.exports import Ending, exported
 from shared.http.inputs import Day
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
-from shared.postgres.pool import Connection
+from shared.postgres.pool import Row
 from shared.postgres.values import day_in
 from shared.web.language import Language, mark
 from shared.web.shell import pages_of
 from shared.web.tables import Column, Listing
+from shared.web.tour import reached
 
 router = APIRouter(include_in_schema=False, route_class=Route)
 pages = pages_of(__name__)
 
 Reader = Annotated[Allowed, May("indicators.read")]
-FACT_COLUMNS = (
-    Column("recorded", mark("Recorded")), Column("type", mark("Fact")), Column("effective", mark("Counts from")),
-    Column("category", mark("Category"), minor=True),
+Facts = Annotated[Allowed, May("indicators.facts")]
+AsOf = Annotated[Day | None, Query()]
+By = Annotated[Dimension, Query()]
+COUNTED = (
+    Column("what", mark("What")), Column("cluster", mark("Cluster"), minor=True), Column("day", mark("Day")),
+    Column("detail", mark("Detail")), Column("type", mark("Newest fact"), minor=True),
+    Column("recorded", mark("Recorded"), minor=True),
 )  # fmt: skip
+DETAILS = {"kept": mark("goes on"), "lost": mark("left"), "came": mark("came"), "absent": mark("did not come")}
+ROWS = 100
 
 
 @router.get("/indicators", response_class=HTMLResponse)
 async def indicators(
     request: Request, service: Serving, reader: Reader, facts: Annotated[Allowed, Sees("indicators.facts")],
-    as_of: Annotated[Day | None, Query()] = None, compare: Annotated[Day | None, Query()] = None,
-    by: Annotated[Dimension, Query()] = "cluster",
+    sharing: Annotated[Allowed, Sees("indicators.share")], as_of: AsOf = None,
+    compare: Annotated[Day | None, Query()] = None, since: Annotated[Day | None, Query()] = None,
+    by: By = "cluster", group: Annotated[Group, Query()] = "membership",
 ) -> Response:  # fmt: skip
+    """The cards of one group."""
     today = day_in(service.settings.network_zone, service.clock())
-    day = as_of or today
+    times = times_of(today, as_of, compare, since)
     said = pages.language(request, reader.viewer)
     async with (
         service.database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        shown = [await _shown(connection, one, day, compare, by, said) for one in domain.CATALOGUE.values()]
+        clusters = await views.cluster_labels(connection)
+        shown = [await card_of(connection, one, times, by, clusters, said)
+                 for one in CATALOGUE.values() if one.group == group]  # fmt: skip
+    if times.day.month == 3 and times.day.day == 31:
+        reached(request, "day")
     return pages.render(
-        request, reader.viewer, "indicators.html", shown=shown, day=day, compare=compare, by=by,
-        dimensions=[(code, _in(words, said)) for code, words in domain.DIMENSIONS.items()],
-        opens_facts=facts.everything or bool(facts.clusters), is_today=day == today,
+        request, reader.viewer, "indicators.html", shown=shown, times=times, by=by, group=group,
+        groups=[(code, in_words(words, said)) for code, words in GROUPS.items()],
+        dimensions=[(code, in_words(words, said)) for code, words in DIMENSIONS.items()
+                    if any(code in one.dimensions for one in CATALOGUE.values() if one.group == group)],
+        opens_facts=facts.everything or bool(facts.clusters), is_today=times.day == today and compare is None,
+        shares=sharing.everything or bool(sharing.clusters),
     )  # fmt: skip
+
+
+@router.get("/indicators/{code}/card", response_class=HTMLResponse)
+async def card(
+    request: Request, service: Serving, reader: Reader, facts: Annotated[Allowed, Sees("indicators.facts")], code: str,
+    by: By = "cluster",
+) -> Response:  # fmt: skip
+    """One card as of today, when its figure has moved."""
+    indicator = indicator_named(code)
+    times = Times(day_in(service.settings.network_zone, service.clock()), None, None)
+    said = pages.language(request, reader.viewer)
+    async with service.database.connection() as connection:
+        shown = await card_of(connection, indicator, times, by, await views.cluster_labels(connection), said)
+    return pages.fragment(request, reader.viewer, "indicator_card.html", one=shown, times=times, is_today=True,
+                          opens_facts=facts.everything or bool(facts.clusters))  # fmt: skip
 
 
 @router.get("/indicators/{code}.{ending}")
 async def as_file(
-    request: Request, service: Serving, reader: Reader, code: str, ending: Ending,
-    as_of: Annotated[Day | None, Query()] = None, by: Annotated[Dimension, Query()] = "cluster",
+    request: Request, service: Serving, reader: Reader, code: str, ending: Ending, as_of: AsOf = None,
+    since: Annotated[Day | None, Query()] = None, by: By = "cluster",
 ) -> StreamingResponse:  # fmt: skip
     """The table behind a chart as a file."""
-    indicator = domain.indicator_named(code)
+    indicator = indicator_named(code)
     said = pages.language(request, reader.viewer)
-    day = as_of or day_in(service.settings.network_zone, service.clock())
+    times = times_of(day_in(service.settings.network_zone, service.clock()), as_of, None, since)
+    chosen = division(indicator, by)
     async with service.database.connection() as connection:
-        rows = await views.rows_of(connection, indicator.code, views.Asked(day, None), (by,))
-        clusters = await views.cluster_labels(connection) if by == "cluster" else {}
+        found = await views.figure_of(connection, indicator, times.asked(indicator), (chosen,))
+        clusters = await views.cluster_labels(connection)
 
     async def lines() -> AsyncIterator[Sequence[Any]]:
-        for row in rows:
-            yield _label(by, str(row[by]), clusters, said), row["value"]
+        for row in found.rows:
+            value = in_words(HIDDEN, said) if row.get("hidden") else row["value"]
+            yield label(chosen, str(row[chosen]), clusters, said), value
 
-    columns = [_in(domain.DIMENSIONS[by], said), f"{_in(indicator.name, said)}, {said.day(day)}"]
+    columns = [in_words(DIMENSIONS[chosen], said), f"{in_words(indicator.name, said)}, {said.day(times.day)}"]
     return await exported(ending, code, columns, lines())
 
 
-async def _shown(
-    connection: Connection, indicator: Indicator, day: date, compare: date | None, by: Dimension, said: Language
-) -> dict[str, Any]:
-    asked = views.Asked(day, None)
-    value = await views.value_of(connection, indicator.code, asked)
-    rows = await views.rows_of(connection, indicator.code, asked, (by,))
-    clusters = await views.cluster_labels(connection) if by == "cluster" else {}
-    labels = [_label(by, str(row[by]), clusters, said) for row in rows]
-    series = [{"name": said.day(day), "values": [row["value"] for row in rows]}]
-    before = None
-    if compare is not None:
-        then = views.Asked(compare, None)
-        before = await views.value_of(connection, indicator.code, then)
-        earlier = {str(row[by]): row["value"] for row in await views.rows_of(connection, indicator.code, then, (by,))}
-        series.insert(0, {"name": said.day(compare), "values": [earlier.get(str(row[by]), 0) for row in rows]})
-    return {
-        "code": indicator.code, "name": _in(indicator.name, said), "definition": _in(indicator.definition, said),
-        "unit": _in(indicator.unit, said), "value": value, "before": before, "labels": labels, "series": series,
-        "notes": [_in(note, said) for note in domain.notes_on(indicator, (by,))],
-    }  # fmt: skip
-
-
 @router.get("/indicators/{code}/facts", response_class=HTMLResponse)
-async def facts_behind(
-    request: Request, service: Serving, caller: Annotated[Allowed, May("indicators.facts")], code: str,
-    as_of: Annotated[Day | None, Query()] = None, after: Annotated[UUID | None, Query()] = None,
+async def counted(
+    request: Request, service: Serving, caller: Facts, code: str, as_of: AsOf = None,
+    since: Annotated[Day | None, Query()] = None, after: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:  # fmt: skip
-    """What was recorded about the memberships that the figure counts, within the reader's reach."""
-    indicator = domain.indicator_named(code)
-    day = as_of or day_in(service.settings.network_zone, service.clock())
-    async with service.database.connection() as connection:
-        rows = await views.facts_behind(connection, views.Asked(day, None), after, 101, caller.span())
+    """What the figure counts, one by one, with the newest fact about each, within the reader's reach."""
+    indicator = indicator_named(code)
+    times = times_of(day_in(service.settings.network_zone, service.clock()), as_of, None, since)
     said = pages.language(request, caller.viewer)
-    categories = domain.LABELS["category"]
-    shown = [
-        {"recorded": row["recorded"], "type": row["type"], "effective": said.day(row["effective"]),
-         "category": _in(categories[row["category"]], said) if row["category"] in categories else row["category"]}
-        for row in rows[:100]
-    ]  # fmt: skip
-    listing = Listing(FACT_COLUMNS, shown, next=str(rows[99]["id"]) if len(rows) > 100 else None)
-    return pages.render(request, caller.viewer, "facts.html", listing=listing, name=_in(indicator.name, said), day=day,
-                        code=indicator.code)  # fmt: skip
+    async with service.database.connection() as connection:
+        rows = await views.counted(connection, indicator, times.asked(indicator), _key(after), ROWS + 1, caller.span())
+        clusters = await views.cluster_labels(connection)
+    shown = [_counted(row, clusters, said) for row in rows[:ROWS]]
+    listing = Listing(COUNTED, shown, next=rows[ROWS - 1]["key"] if len(rows) > ROWS else None)
+    asked = times.asked(indicator)
+    return pages.render(
+        request, caller.viewer, "facts.html", listing=listing, name=in_words(indicator.name, said), on=times.day,
+        definition=in_words(indicator.definition, said), formula=in_words(indicator.formula, said),
+        facts=indicator.facts, code=code,
+        since=asked.since if indicator.flow else None, everything=caller.everything,
+    )  # fmt: skip
 
 
 @router.get("/indicators/{code}/facts.{ending}")
-async def facts_as_file(
-    request: Request, service: Serving, caller: Annotated[Allowed, May("indicators.facts")], code: str, ending: Ending,
-    as_of: Annotated[Day | None, Query()] = None,
+async def counted_as_file(
+    request: Request, service: Serving, caller: Facts, code: str, ending: Ending, as_of: AsOf = None,
+    since: Annotated[Day | None, Query()] = None,
 ) -> StreamingResponse:  # fmt: skip
-    """The facts behind a figure, whole, as a file."""
-    domain.indicator_named(code)
-    day = as_of or day_in(service.settings.network_zone, service.clock())
+    """The same, whole, as a file."""
+    indicator = indicator_named(code)
+    times = times_of(day_in(service.settings.network_zone, service.clock()), as_of, None, since)
+    said = pages.language(request, caller.viewer)
 
     async def lines() -> AsyncIterator[Sequence[Any]]:
-        after: UUID | None = None
+        after: str | None = None
+        async with service.database.connection() as connection:
+            clusters = await views.cluster_labels(connection)
         while True:
             async with service.database.connection() as connection:
-                rows = await views.facts_behind(connection, views.Asked(day, None), after, 1000, caller.span())
+                rows = await views.counted(connection, indicator, times.asked(indicator), after, 1000, caller.span())
             for row in rows:
-                yield tuple(row[column.key] for column in FACT_COLUMNS)
+                told = _counted(row, clusters, said)
+                yield tuple(told[column.key] for column in COUNTED)
             if len(rows) < 1000:
                 return
-            after = rows[-1]["id"]
+            after = rows[-1]["key"]
 
-    said = pages.language(request, caller.viewer)
-    return await exported(ending, f"{code}-facts", [said(column.words) for column in FACT_COLUMNS], lines())
-
-
-def _label(dimension: Dimension, key: str, clusters: dict[str, Any], said: Language) -> str:
-    if dimension == "cluster":
-        return str(clusters[key]["name"]) if key in clusters else key
-    return _in(domain.LABELS[dimension].get(key) or Words(key, key), said)
+    return await exported(ending, f"{code}-facts", [said(column.words) for column in COUNTED], lines())
 
 
-def _in(words: Words, said: Language) -> str:
-    return words.es if said.code == "es" else words.en
+def _counted(row: Row, clusters: Mapping[str, Any], said: Language) -> dict[str, Any]:
+    cluster = clusters.get(str(row["cluster_id"]))
+    detail = row["detail"]
+    if detail in DETAILS:
+        detail = said(DETAILS[detail])
+    elif detail and detail.isdigit():
+        detail = said.plural("%(num)s day", "%(num)s days", int(detail))
+    gathering = row["gathering_id"] is not None
+    id_ = row["gathering_id"] or row["organization_id"]
+    return {
+        "what": (row["gathering"] if gathering else row["organization"]) or (str(id_) if id_ else "–"),
+        "address": (f"/agenda/{row['gathering_slug']}" if row["gathering_slug"] else None) if gathering
+        else f"/organizations/{id_}" if id_ else None,
+        "whose": row["organization"] if gathering else None,
+        "cluster": cluster["name"] if cluster else in_words(LABELS["cluster"][""], said),
+        "day": said.day(row["day"]) if row["day"] else "–", "detail": detail or "–", "type": row["type"] or "–",
+        "recorded": row["recorded"],
+    }  # fmt: skip
+
+
+def _key(after: str | None) -> str | None:
+    return (after or "").replace("\x00", "") or None

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from services.reporting.catalogue.domain import Family
 from services.reporting.indicators.domain import Figure, Move
 from shared.postgres.pool import Connection
 
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.figures', 0))"
-MARK = "INSERT INTO dirty (scope) SELECT unnest($1::text[])"
-MARKED = "SELECT number, scope FROM dirty ORDER BY number"
+MARK = "INSERT INTO dirty (scope, family) SELECT unnest($1::text[]), $2"
+MARKED = "SELECT number, family, scope FROM dirty ORDER BY number"
 UNMARK = "DELETE FROM dirty WHERE number = ANY ($1)"
 DUE = "SELECT EXISTS (SELECT FROM dirty)"
 DAY = "SELECT day FROM figures_day"
@@ -20,7 +21,7 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::dat
 ON CONFLICT (indicator, scope) DO UPDATE SET version = excluded.version, value = excluded.value,
     as_of = excluded.as_of, changed_at = excluded.changed_at
 """
-STILL = "UPDATE figure SET as_of = $1 WHERE scope = ANY ($2) AND as_of <> $1"
+STILL = "UPDATE figure SET as_of = $1 WHERE indicator = ANY ($3) AND scope = ANY ($2) AND as_of <> $1"
 
 
 async def try_lock(connection: Connection) -> bool:
@@ -28,14 +29,14 @@ async def try_lock(connection: Connection) -> bool:
     return bool(await connection.fetchval(LOCK))
 
 
-async def mark(connection: Connection, scopes: Iterable[str]) -> None:
-    """Says that the figures of these scopes may have moved."""
-    await connection.execute(MARK, sorted(scopes))
+async def mark(connection: Connection, family: Family, scopes: Iterable[str]) -> None:
+    """Says that the figures of a family may have moved in these scopes."""
+    await connection.execute(MARK, sorted(scopes), family)
 
 
-async def marked(connection: Connection) -> dict[int, str]:
-    """The marks by their number."""
-    return {row["number"]: row["scope"] for row in await connection.fetch(MARKED)}
+async def marked(connection: Connection) -> dict[int, tuple[Family, str]]:
+    """The marks by their number: family and scope."""
+    return {row["number"]: (row["family"], row["scope"]) for row in await connection.fetch(MARKED)}
 
 
 async def unmark(connection: Connection, numbers: Sequence[int]) -> None:
@@ -64,8 +65,10 @@ async def figures(connection: Connection) -> list[Figure]:
     return [Figure(*row) for row in await connection.fetch(FIGURES)]
 
 
-async def save(connection: Connection, moved: Sequence[Move], scopes: Iterable[str], as_of: date) -> None:
+async def save(
+    connection: Connection, moved: Sequence[Move], codes: Iterable[str], scopes: Iterable[str], as_of: date
+) -> None:
     """Keeps what is published now; figures of these scopes that did not move speak of `as_of` too."""
-    await connection.execute(STILL, as_of, list(scopes))
+    await connection.execute(STILL, as_of, list(scopes), list(codes))
     if moved:
         await connection.execute(SAVE, *zip(*(move.figure for move in moved), strict=True))

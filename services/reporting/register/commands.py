@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from services.reporting.catalogue.domain import Family
 from services.reporting.indicators import commands as indicators
 from services.reporting.register import domain, store
 from services.reporting.register.domain import AnyFact, ClusterFact, MembershipFact, OrganizationFact, Period
@@ -22,18 +23,19 @@ from shared.postgres.pool import Connection, Row, Unit
 
 Apply = Callable[[Connection, int, Sequence[Event]], Awaitable[set[UUID]]]
 
+CONSUMER = "reporting.members"
 NO_DAY = "effective: this fact needs the day from which it counts"
 
 
 @lru_cache(maxsize=256)
-def _short(type_: str) -> str:
+def short(type_: str) -> str:
     """`org.cumulo.membership.MembershipActivated.v1` is "MembershipActivated" here."""
     return type_.split(".")[-2]
 
 
 def check(event: Event) -> None:
     """Raises `EventRefused` for a fact that cannot be placed in time."""
-    if event.effective is None and _short(event.type) in domain.NEEDS_DAY:
+    if event.effective is None and short(event.type) in domain.NEEDS_DAY:
         raise EventRefused(NO_DAY)
 
 
@@ -41,7 +43,7 @@ async def apply_memberships(connection: Connection, generation: int, events: Seq
     """Membership facts into one generation. Returns the clusters whose memberships in force may differ now."""
     facts: list[MembershipFact] = []
     for id_, type_, _, _, version, recorded, effective, _, _, _, data in events:
-        name = _short(type_)
+        name = short(type_)
         if effective is None and name in domain.NEEDS_DAY:
             raise EventRefused(NO_DAY)
         facts.append(
@@ -56,7 +58,7 @@ async def apply_memberships(connection: Connection, generation: int, events: Seq
 async def fold_memberships(connection: Connection, generation: int, facts: Sequence[MembershipFact]) -> set[UUID]:
     """Keeps the facts that are new and folds the memberships that they concern."""
     rows = await store.known_facts(connection, store.MEMBERSHIP_FACTS, generation, [fact[0] for fact in facts])
-    grown, new, had = _grown([MembershipFact(*row) for row in rows], facts)
+    grown, new, had = new_among([MembershipFact(*row) for row in rows], facts)
     folded = {key: domain.membership_periods(some) for key, some in grown.items()}
     whole = [len(grown[fact[0]]) == 1 and folded[fact[0]] == [_only_row(fact)] for fact in new]
     for fact, alone in zip(new, whole, strict=True):
@@ -71,7 +73,7 @@ async def apply_organizations(connection: Connection, generation: int, events: S
     """Organisation facts into one generation: type, state and positions."""
     facts = [
         OrganizationFact(
-            e.data.organization_id, e.version, e.id, _short(e.type), e.effective, e.time, e.data.type,
+            e.data.organization_id, e.version, e.id, short(e.type), e.effective, e.time, e.data.type,
             f"{e.data.country}-{e.data.state}" if e.data.state else None,
             tuple((p.position, p.since, p.until) for p in e.data.positions),
         )
@@ -83,7 +85,7 @@ async def apply_organizations(connection: Connection, generation: int, events: S
 async def fold_organizations(connection: Connection, generation: int, facts: Sequence[OrganizationFact]) -> set[UUID]:
     """The same for organisations; their figures by cluster and in all do not move by it."""
     rows = await store.known_facts(connection, store.ORGANIZATION_FACTS, generation, [fact[0] for fact in facts])
-    grown, new, had = _grown([read_organization(row) for row in rows], facts)
+    grown, new, had = new_among([read_organization(row) for row in rows], facts)
     written = [(*fact[:-1], orjson.dumps(fact.positions).decode()) for fact in new]
     await store.add_facts(connection, store.ORGANIZATION_FACTS, generation, written)
     for table, after in (
@@ -99,14 +101,14 @@ async def apply_clusters(connection: Connection, generation: int, events: Sequen
     """Cluster facts into one generation: when each belongs to the network."""
     for event in events:
         check(event)
-    facts = [ClusterFact(e.data.cluster_id, e.version, e.id, _short(e.type), e.effective, e.time) for e in events]
+    facts = [ClusterFact(e.data.cluster_id, e.version, e.id, short(e.type), e.effective, e.time) for e in events]
     return await fold_clusters(connection, generation, facts)
 
 
 async def fold_clusters(connection: Connection, generation: int, facts: Sequence[ClusterFact]) -> set[UUID]:
     """The same for clusters."""
     rows = await store.known_facts(connection, store.CLUSTER_FACTS, generation, [fact[0] for fact in facts])
-    grown, new, had = _grown([ClusterFact(*row) for row in rows], facts)
+    grown, new, had = new_among([ClusterFact(*row) for row in rows], facts)
     await store.add_facts(connection, store.CLUSTER_FACTS, generation, new)
     folded = {key: domain.periods(some, domain.after_cluster) for key, some in grown.items()}
     await store.replace_periods(connection, store.CLUSTERS, generation, folded, had)
@@ -119,7 +121,7 @@ def _only_row(fact: MembershipFact) -> Period:
     return Period(fact.effective, None, value, fact.recorded, None)
 
 
-def _grown(
+def new_among(
     known: Sequence[AnyFact], received: Sequence[AnyFact]
 ) -> tuple[dict[UUID, list[AnyFact]], list[AnyFact], list[UUID]]:
     """All facts of the aggregates that have new ones, the new ones, and the aggregates that had some before.
@@ -161,28 +163,28 @@ def read_organization(row: Row | Sequence[Any]) -> OrganizationFact:
 # --- handlers ------------------------------------------------------------------------------------
 
 
-async def _on_the_bus(unit: Unit, events: Sequence[Event], apply: Apply) -> None:
-    """Into the generation in use, and into the one being built, if any."""
+async def on_the_bus(unit: Unit, events: Sequence[Event], apply: Apply, family: Family = "members") -> None:
+    """Into the generation in use, and into the one being built, if any; figures of the family may have moved."""
     generations = await store.locked_generations(unit.connection)
     for generation in generations.written:
         touched = await apply(unit.connection, generation, events)
         if generation == generations.current:
-            await indicators.mark_dirty(unit, touched)
+            await indicators.mark_dirty(unit, touched, family)
 
 
 async def take_memberships(unit: Unit, events: Sequence[Event]) -> None:
     """Handler of all membership facts. Raises `EventRefused` for one without its effective day."""
-    await _on_the_bus(unit, events, apply_memberships)
+    await on_the_bus(unit, events, apply_memberships)
 
 
 async def take_organizations(unit: Unit, events: Sequence[Event]) -> None:
     """Handler of the facts that classify an organisation."""
-    await _on_the_bus(unit, events, apply_organizations)
+    await on_the_bus(unit, events, apply_organizations)
 
 
 async def take_clusters(unit: Unit, events: Sequence[Event]) -> None:
     """Handler of all cluster facts. Raises `EventRefused` for one without its effective day."""
-    await _on_the_bus(unit, events, apply_clusters)
+    await on_the_bus(unit, events, apply_clusters)
 
 
 async def take_labels(unit: Unit, events: Sequence[Event]) -> None:

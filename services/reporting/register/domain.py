@@ -6,7 +6,7 @@ its effective day on and overrides what was believed about the days behind it.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, SupportsIndex, TypeAlias, TypeVar
 from uuid import UUID
 
 Value: TypeAlias = tuple[Any, ...]
@@ -76,7 +76,17 @@ class ClusterFact(NamedTuple):
     recorded: datetime
 
 
-AnyFact = TypeVar("AnyFact", MembershipFact, OrganizationFact, ClusterFact)
+class DatedFact(Protocol):
+    """What every fact here has: its aggregate at place 0, its version and when it was recorded."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def recorded(self) -> datetime: ...
+    def __getitem__(self, place: SupportsIndex, /) -> Any: ...
+
+
+AnyFact = TypeVar("AnyFact", bound=DatedFact)
 
 
 # --- timelines -----------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ def periods(facts: Iterable[AnyFact], after: Callable[[Timeline, AnyFact], Timel
     return found
 
 
-def _version(fact: MembershipFact | OrganizationFact | ClusterFact) -> int:
+def _version(fact: DatedFact) -> int:
     return fact.version
 
 

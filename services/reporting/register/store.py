@@ -46,7 +46,7 @@ class FactTable(NamedTuple):
         return f"SELECT {self.names} FROM {self.name} WHERE generation = $1 AND {self.key} = ANY ($2::uuid[])"
 
 
-def _facts(name: str, key: str, *more: tuple[str, str]) -> FactTable:
+def facts_table(name: str, key: str, *more: tuple[str, str]) -> FactTable:
     common = (
         ("version", "bigint"),
         ("id", "uuid"),
@@ -57,13 +57,13 @@ def _facts(name: str, key: str, *more: tuple[str, str]) -> FactTable:
     return FactTable(name, ((key, "uuid"), *common, *more))
 
 
-MEMBERSHIP_FACTS = _facts(
+MEMBERSHIP_FACTS = facts_table(
     "membership_fact", "membership_id", ("organization_id", "uuid"), ("cluster_id", "uuid"), ("category", "text")
 )
-ORGANIZATION_FACTS = _facts(
+ORGANIZATION_FACTS = facts_table(
     "organization_fact", "organization_id", ("kind", "text"), ("state", "text"), ("positions", "jsonb")
 )
-CLUSTER_FACTS = _facts("cluster_fact", "cluster_id")
+CLUSTER_FACTS = facts_table("cluster_fact", "cluster_id")
 
 
 class PeriodTable(NamedTuple):

@@ -4,6 +4,7 @@
 //   data-autosubmit                a filter form goes off when changed         data-relative  "2 minutes ago" stays true
 //   data-chart, data-library       draws a chart        data-progress=URL      follows a long task
 //   data-bell="SERVICES"           counts what ended
+//   data-figures=URL, data-figure  follows the figures, fetches the card of one that moved
 //   data-merges=N                  the lines that several services bring, oldest first, at most N
 //   data-label on an htmx element  what failed, when it fails; data-quiet: it fails without a word
 "use strict";
@@ -182,7 +183,7 @@
     };
   }
 
-  // ---- the bell: what ended since one last looked, of all services together
+  // ---- the bell: notices that are new, and what ended since one last looked, of all services together
   async function ring(bell) {
     const counts = await Promise.all(bell.dataset.bell.split(" ").map(async (service) => {
       try {
@@ -192,11 +193,17 @@
         return 0; // a service that does not answer is told where its own things are
       }
     }));
-    const sum = counts.reduce((all_, one) => all_ + one, 0);
+    let notices = 0;
+    try {
+      const answer = await fetch("/notifications/inbox/unread", { headers: { Accept: "application/json" } });
+      notices = answer.ok ? (await answer.json()).count : 0;
+    } catch { /* told on the page of notices */ }
+    bell.href = notices ? "/inbox" : "/tasks";
+    const sum = counts.reduce((all_, one) => all_ + one, notices);
     const place = bell.querySelector("[data-count]");
     place.className = sum ? "count" : "";
     place.textContent = sum > 99 ? "99+" : sum || "";
-    bell.title = sum ? words.news.replace("{count}", count.format(sum)) : words.tasks;
+    bell.title = notices ? words.notices.replace("{count}", count.format(notices)) : sum ? words.news.replace("{count}", count.format(sum)) : words.tasks;
     bell.setAttribute("aria-label", bell.title);
   }
   const bell = document.querySelector("[data-bell]");
@@ -204,6 +211,30 @@
     ring(bell);
     setInterval(() => { if (!document.hidden) ring(bell); }, 60000);
   }
+
+  // ---- figures that move: each card fetches itself anew, the dot says how far behind the page is
+  function watch(block) {
+    const source = new EventSource(block.dataset.figures);
+    const dot = document.querySelector("[data-live]");
+    const told = (text, off) => { if (dot) { dot.classList.toggle("off", off); dot.querySelector("span").textContent = text; } };
+    source.addEventListener("snapshot", () => told(words.live.replace("{time}", count.format(0)), false));
+    source.addEventListener("figure", (event) => {
+      const moved = JSON.parse(event.data);
+      const behind = Math.max(0, (Date.now() - new Date(moved.time)) / 1000);
+      told(words.live.replace("{time}", count.format(Math.round(behind * 10) / 10)), false);
+      const card = block.querySelector(`[data-figure="${moved.indicator}"]`);
+      if (!card) return;
+      htmx.trigger(card, "moved");
+      const tour = document.querySelector("[data-tour-figure]:not(.done)");
+      if (tour) {
+        tour.classList.add("done");
+        const kept = document.cookie.match(/(?:^|; )cumulo_tour=([^;]*)/)?.[1] ?? "";
+        document.cookie = `cumulo_tour=${[...new Set([...kept.split(".").filter(Boolean), "figure"])].join(".")}; path=/; max-age=2592000; samesite=lax`;
+      }
+    });
+    source.onerror = () => told(words.offline, true);
+  }
+  all("[data-figures]").forEach(watch);
 
   // ---- charts
   const colour = (name) => {

@@ -163,3 +163,39 @@ async def test_what_was_held_two_years_ago_is_entered_with_its_days_and_its_peop
     assert (result["confirmed"], result["attended"], result["organizations"]) == (2, 1, 1)
     late = await client.post(f"/events/gatherings/{id_}/publish", json={"effective": "2025-06-01"})
     assert late.status_code == 409
+
+
+async def test_editions_of_a_series_are_compared_and_a_new_one_begins_with_what_the_last_one_was(
+    client_for: ClientFor, databases: dict[str, Database]
+) -> None:
+    place, clock = await town(databases["events"]), Clock()
+    client = await client_for("events", clock=clock)
+    series = f"Foro {place.slug}"
+    first = await published(client, cluster_id=str(place.host), series=series, title="Foro uno", prices=THREE)
+    await register(client, first["id"], "ana", "eva")
+    await published(client, series=series, title="De otro anfitrión")
+    clock.pass_(days=66)
+    [ana, _] = (await client.get(f"/events/gatherings/{first['id']}/registrations")).json()["items"]
+    await client.post(f"/events/gatherings/{first['id']}/check-ins", json={"scans": [{"registration_id": ana["id"]}]})
+    second = await published(client, cluster_id=str(place.host), series=series.upper(), title="Foro dos",
+                             starts="2027-09-14T09:00:00-06:00", ends="2027-09-14T17:00:00-06:00")  # fmt: skip
+
+    compared = (await client.get(f"/events/gatherings/{second['id']}/editions")).json()
+    assert [(one["title"], one["confirmed"], one["attended"], one["amount"]) for one in compared] == [
+        ("Foro dos", 0, 0, "0.00"), ("Foro uno", 2, 1, "2800.00"),
+    ]  # fmt: skip
+    staff = await somebody(databases["events"], "cluster_staff", "cluster", place.host, now=clock.now)
+    html = staff.headers | {"Accept": "text/html"}
+    guest = await client_for("events", clock=clock, token=None)
+    event = (await guest.get(f"/agenda/{second['slug']}", headers=html)).text
+    assert f"/agenda/{first['slug']}" in event
+    assert f"/agenda/new?like={second['slug']}" in event
+    result = (await guest.get(f"/agenda/{second['slug']}/people?tab=result", headers=html)).text
+    assert "Comparado con otras ediciones" in result
+    form = (await guest.get(f"/agenda/new?like={first['slug']}", headers=html)).text
+    assert 'value="Foro uno"' in form
+    assert f'value="{series}"' in form
+    assert "2027-05-14T" not in form
+    other = await somebody(databases["events"], "cluster_staff", "cluster", place.other, now=clock.now)
+    there = await guest.get(f"/agenda/new?like={first['slug']}", headers=other.headers | {"Accept": "text/html"})
+    assert there.status_code == 404

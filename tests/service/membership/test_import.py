@@ -18,8 +18,8 @@ from services.membership.memberships import commands as memberships
 from services.membership.organizations import commands as organizations
 from services.membership.organizations.domain import TaxNumberTaken
 from services.membership.people.commands import erase_person
-from services.membership.spreadsheets import EmptyFile, FileRefused, Limits
 from shared.postgres.pool import Database
+from shared.runtime.spreadsheets import EmptyFile, FileRefused, Limits
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEADER = "razón social;RFC;tipo;posición;categoría;estado;ciudad;fecha de ingreso;representante;correo;idioma"

@@ -17,10 +17,10 @@ import xlsxwriter
 from services.membership.clusters.commands import found_cluster
 from services.membership.importing import ImportResult, import_members
 from services.membership.imports.domain.columns import NoHeaderRow
-from services.membership.spreadsheets import EmptyFile, EncryptedFile, FileTooLarge, Limits, NotATable, ZipBomb
 from services.membership.uploading import read_sheet
 from shared.postgres.pool import Database
 from shared.refusal import Refusal
+from shared.runtime.spreadsheets import EmptyFile, EncryptedFile, FileTooLarge, Limits, NotATable, ZipBomb
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Draw = Callable[[Any, Any], None]

@@ -109,7 +109,7 @@ async def test_a_sender_that_died_after_sending_sends_again_under_the_same_id(
     class Killed(BaseException):
         """No fault of the program: nothing catches it."""
 
-    async def dies(*_: Any) -> None:
+    async def dies(*_: Any, **__: Any) -> None:
         raise Killed
 
     async with sender(mail_port=port) as service:

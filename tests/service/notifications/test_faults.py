@@ -10,7 +10,8 @@ import pytest
 import structlog
 
 from deploy.local.child import free_port
-from services.notifications.messages import commands, jobs
+from services.notifications import letters
+from services.notifications.messages import commands
 from services.notifications.subjects.domain import NEWS_FOR
 from shared.contracts.membership import PersonState
 from shared.mail.transport import Session
@@ -38,7 +39,7 @@ async def test_a_fault_of_the_program_with_one_message_keeps_no_other_from_going
 ) -> None:  # fmt: skip
     handler, port = sink
     scenes = [Scene() for _ in range(3)]
-    place = {"render": jobs, "send": Session}.get(where, commands)
+    place = {"render": letters, "send": Session}.get(where, commands)
     whole, calls = getattr(place, where), 0
 
     def breaks_once(*given: Any, **named: Any) -> Any:

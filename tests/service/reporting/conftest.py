@@ -7,13 +7,14 @@ from datetime import datetime
 import pytest
 import uuid_utils.compat as uuid_utils
 
-from services.reporting.register import commands as register
+from services.reporting.consumers import CONSUMERS
 from shared.messaging.events import Event
 from shared.postgres.pool import Database, Unit, open_database
 from tests.service.reporting.world import World, events
 from tests.stack import database as stack
 from tests.stack.database import Cluster
 
+HANDLERS = {model: handler for consumer in CONSUMERS for model, handler in consumer.handlers.items()}
 Take = Callable[[Unit, World], Awaitable[None]]
 
 
@@ -48,7 +49,7 @@ async def take(unit: Unit, some: list[Event]) -> None:
     """Hands events to the handlers as the consumer loop does: those of one function together, in order."""
     by_function: dict[object, list[Event]] = {}
     for event in some:
-        by_function.setdefault(register.TAKEN[type(event.data)], []).append(event)
+        by_function.setdefault(HANDLERS[type(event.data)], []).append(event)
     for function, its in by_function.items():
         await function(unit, its)  # type: ignore[operator]
 

@@ -10,8 +10,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.reporting.indicators import views
-from services.reporting.indicators.views import Asked
+from services.reporting.catalogue import views
+from services.reporting.catalogue.domain import CATALOGUE
+from services.reporting.catalogue.views import Asked
 from shared.messaging.events import Event
 from shared.postgres.pool import Database, Unit
 from tests.service.reporting.conftest import fill
@@ -72,8 +73,10 @@ async def test_an_indicator_is_what_a_naive_reading_of_the_facts_gives(unit: Uni
         states, positions = naive_places(facts, asked)
         # one organisation counts once in a cluster, also where two of its entries were merged
         pairs = {(o, c) for o, c, _ in members.values()}
-        assert await views.value_of(unit.connection, "members", asked) == len(pairs)
-        assert await views.value_of(unit.connection, "organizations", asked) == len({m[0] for m in members.values()})
+        assert (await views.total(unit.connection, CATALOGUE["members"], asked)).value == len(pairs)
+        assert (await views.total(unit.connection, CATALOGUE["organizations"], asked)).value == len(
+            {m[0] for m in members.values()}
+        )
         expected: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {
             ("cluster",): Counter((str(c),) for _, c in pairs),
             ("category",): Counter((k,) for _, _, k in set(members.values())),
@@ -83,7 +86,7 @@ async def test_an_indicator_is_what_a_naive_reading_of_the_facts_gives(unit: Uni
             ),
         }
         for by, counts in expected.items():
-            rows = await views.rows_of(unit.connection, "members", asked, by)  # type: ignore[arg-type]
+            rows = await views.divided(unit.connection, CATALOGUE["members"], asked, by)  # type: ignore[arg-type]
             assert {tuple(row[d] for d in by): row["value"] for row in rows} == dict(counts)
             assert [row["value"] for row in rows] == sorted((row["value"] for row in rows), reverse=True)
 
@@ -94,10 +97,10 @@ async def test_memberships_of_an_organisation_not_heard_of_count_and_are_unknown
     world.member(stranger, world.cluster("C"), date(2026, 1, 1))
     await fill(unit, world)
     asked = Asked(date(2026, 2, 1), None)
-    assert await views.value_of(unit.connection, "members", asked) == 1
+    assert (await views.total(unit.connection, CATALOGUE["members"], asked)).value == 1
     for dimension in ("type", "position", "state"):
-        rows = await views.rows_of(unit.connection, "members", asked, (dimension,))
-        assert rows == [{dimension: "unknown", "value": 1}]
+        rows = await views.divided(unit.connection, CATALOGUE["members"], asked, (dimension,))
+        assert rows == [{dimension: "unknown", "value": 1, "size": None}]
 
 
 def jalisco(world: World) -> UUID:
@@ -241,7 +244,8 @@ async def test_bad_questions_are_answered_with_the_field_and_the_reason(
 
 async def test_the_catalogue_names_every_indicator_in_both_languages(client_for: ClientFor) -> None:
     catalogue = await get(await client_for("reporting"), "")
-    assert [entry["code"] for entry in catalogue["indicators"]] == ["members", "organizations"]
+    assert {entry["code"] for entry in catalogue["indicators"]} == set(CATALOGUE)
+    assert len(catalogue["indicators"]) == 16
     for entry in catalogue["indicators"]:
         for part in ("name", "definition", "unit"):
             assert entry[part]["es"]

@@ -10,7 +10,7 @@ import pytest
 from services.reporting.consumers import CONSUMERS
 from services.reporting.generations import commands
 from services.reporting.generations.commands import RebuildUnderWay, Rebuilt, rebuild
-from services.reporting.generations.store import digest
+from services.reporting.generations.store import FACT_TABLES, PERIOD_TABLES, digest
 from services.reporting.register import store
 from shared.messaging.apply import Applier
 from shared.messaging.cloudevents import Received
@@ -42,7 +42,7 @@ async def rows_outside(database: Database, generation: int) -> int:
     async with database.connection() as connection:
         counts = [
             await connection.fetchval(f"SELECT count(*) FROM {table.name} WHERE generation <> $1", generation)
-            for table in (*store.FACT_TABLES, *store.PERIOD_TABLES)
+            for table in (*FACT_TABLES, *PERIOD_TABLES)
         ]
         return sum(counts)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 import uuid_utils.compat as uuid_utils
 
+from shared.contracts import events as happenings
 from shared.contracts import membership as contracts
 from shared.contracts.base import Published, contract_of
 from shared.messaging.cloudevents import Received, structured
@@ -23,7 +24,7 @@ def received(key: UUID, version: int, data: Published, effective: date | None, r
     """A fact or state as a record of the feed or the bus."""
     contract = contract_of(type(data))
     attributes = {
-        "id": str(uuid_utils.uuid7()), "type": contract.type, "source": "/membership",
+        "id": str(uuid_utils.uuid7()), "type": contract.type, "source": f"/{contract.service}",
         "subject": f"{contract.aggregate}/{key}", "time": recorded.isoformat(), "dataschema": contract.dataschema,
         "partitionkey": str(key), "version": str(version), "effective": effective.isoformat() if effective else None,
         "actor": "test", "cause": "test",
@@ -46,6 +47,9 @@ class World:
     states: list[Received] = field(default_factory=list)
     _versions: dict[UUID, int] = field(default_factory=dict)
     _of: dict[UUID, tuple[UUID, UUID]] = field(default_factory=dict)
+    _profiles: dict[UUID, int] = field(default_factory=dict)
+    happened: list[Received] = field(default_factory=list)
+    """What the service events recorded, in order."""
 
     def say(self, key: UUID, data: Published, effective: date | None, recorded: datetime) -> Received:
         """Records any fact."""
@@ -121,9 +125,78 @@ class World:
             recorded,
         )
 
+    def application(self, organization: UUID, cluster: UUID, applied: date, decided: date | None = None,
+                    *, approved: bool = True) -> UUID:  # fmt: skip
+        """An application, and what was decided about it."""
+        key = uuid_utils.uuid7()
+        ids: dict[str, Any] = {"membership_id": key, "organization_id": organization, "cluster_id": cluster,
+                               "category": "associate"}  # fmt: skip
+        self.say(key, contracts.MembershipApplied(**ids), applied, START)
+        if decided is not None:
+            model: Any = contracts.MembershipApproved if approved else contracts.MembershipRefused
+            self.say(key, model(**ids), decided, START)
+        return key
+
+    def describe(self, organization: UUID, day: date, *sectors: str) -> None:
+        """What a company supplies."""
+        self._profile(organization, contracts.CapabilitiesDescribed(
+            organization_id=organization, size=None, parent_id=None, processes=[], sectors=list(sectors), products=[],
+            activities=[]), day)  # fmt: skip
+
+    def certificate(self, organization: UUID, since: date, until: date, standard: str = "iso_9001") -> UUID:
+        """A certificate."""
+        key = uuid_utils.uuid7()
+        self._profile(organization, contracts.CertificateRecorded(
+            organization_id=organization, certificate_id=key, standard=standard, since=since, until=until),
+            since)  # fmt: skip
+        return key
+
+    def _profile(self, organization: UUID, data: Published, day: date) -> None:
+        at = self._profiles[organization] = self._profiles.get(organization, 0) + 1
+        self.items.append(received(organization, at, data, day, START))
+
+    def gathering(self, cluster: UUID | None, day: date, *, kind: str = "workshop", held: bool = True) -> UUID:
+        """An event, by default one that was held."""
+        key = uuid_utils.uuid7()
+        starts = datetime(day.year, day.month, day.day, 15, tzinfo=UTC)
+        self._event(key, happenings.GatheringPublished(
+            gathering_id=key, network_id=NETWORK, cluster_id=cluster, kind=kind, mode="in_place", starts=starts,  # type: ignore[arg-type]
+            ends=starts.replace(hour=18), zone="America/Mexico_City", capacity=None, country="MX", state="JAL"),
+            min(day, date(2026, 1, 1)))  # fmt: skip
+        if held:
+            self._event(key, happenings.GatheringHeld(gathering_id=key), day)
+        return key
+
+    def comes(
+        self, gathering: UUID, organization: UUID | None, day: date, *, attended: bool = True, group: str = "own"
+    ) -> UUID:
+        """Somebody with a place, who came on the day or did not."""
+        key = uuid_utils.uuid7()
+        ids: dict[str, Any] = {"registration_id": key, "gathering_id": gathering, "organization_id": organization}
+        price = happenings.Price(group=group, amount="0.00", currency="MXN")  # type: ignore[arg-type]
+        self._event(key, happenings.RegistrationConfirmed(**ids, price=price, waited=False), min(day, date(2026, 1, 2)))
+        if attended:
+            at = datetime(day.year, day.month, day.day, 15, tzinfo=UTC)
+            self._event(key, happenings.AttendanceRecorded(**ids, at=at, method="qr"), day)
+        return key
+
+    def cancels(self, registration: UUID, gathering: UUID, organization: UUID | None, day: date) -> None:
+        """Who had a place gives it up."""
+        self._event(registration, happenings.RegistrationCancelled(
+            registration_id=registration, gathering_id=gathering, organization_id=organization, by="registrant"),
+            day)  # fmt: skip
+
+    def _event(self, key: UUID, data: Published, day: date) -> None:
+        self._versions[key] = self._versions.get(key, 0) + 1
+        self.happened.append(received(key, self._versions[key], data, day, START))
+
     def feed(self) -> "MemoryFeed":
-        """A feed of everything recorded so far and from now on."""
+        """Membership's feed of everything recorded so far and from now on."""
         return MemoryFeed(self)
+
+    def feed_of_events(self) -> "MemoryFeed":
+        """The feed of the service events."""
+        return MemoryFeed(World(self.happened))
 
 
 @dataclass

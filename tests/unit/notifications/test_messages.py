@@ -107,6 +107,20 @@ def test_only_a_mail_whose_answers_are_read_asks_for_one(language: str) -> None:
                 reply_to="nowhere")  # fmt: skip
 
 
+@pytest.mark.parametrize("host", ["c.example", "cumulo.camara-de-la-industria-metalmecanica.example"])
+def test_where_a_topic_is_left_stands_whole_in_the_header_however_long_it_is(host: str) -> None:
+    leave = f"https://{host}/unsubscribe/{OTHER}"
+    rendered = render("welcome", "es", Known("Ana", "A", "B", "associate", date(2026, 3, 1)))
+    for door, clicks in ((leave, True), (leave.replace("https", "http"), False)):
+        mail = compose(ID, rendered, name="Ana", address="a@b.example", sender="a@b.example", at=NOW, language="es",
+                       leave=door)  # fmt: skip
+        assert mail is not None
+        # as bytes: reading it again would decode what mail programs take as it stands
+        written = mail.as_bytes().decode().split("\r\n")
+        assert f"List-Unsubscribe: <{door}>" in written
+        assert ("List-Unsubscribe-Post: List-Unsubscribe=One-Click" in written) == clicks
+
+
 NASTY = [
     "Ana\r\nBcc: all@firma.example",
     '"quoted" <b>bold</b> & co',

@@ -3,9 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from services.reporting.catalogue import domain as catalogue
+from services.reporting.catalogue.domain import NotAPeriod, UnknownDimension, UnknownIndicator
 from services.reporting.indicators import domain
-from services.reporting.indicators.domain import Figure, NotADay, UnknownDimension, UnknownIndicator
+from services.reporting.indicators.domain import Figure, NotADay
 
 ZONE = "America/Mexico_City"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,12 +39,12 @@ def test_what_is_no_time_is_refused_at_its_field(text: str) -> None:
 
 def test_an_unknown_dimension_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UnknownDimension, match="cluster, category, type, position, state"):
-        domain.checked_dimensions(domain.CATALOGUE["members"], ["size"])
+        catalogue.checked_dimensions(catalogue.CATALOGUE["members"], ["size"])
     for names in (["cluster", "cluster"], ["cluster", "type", "state"]):
         with pytest.raises(UnknownDimension):
-            domain.checked_dimensions(domain.CATALOGUE["members"], names)
+            catalogue.checked_dimensions(catalogue.CATALOGUE["members"], names)
     with pytest.raises(UnknownIndicator):
-        domain.indicator_named("turnover")
+        catalogue.indicator_named("turnover")
 
 
 def figure(scope: str, value: int, *, version: int = 1, changed: datetime = NOW - timedelta(hours=1)) -> Figure:
@@ -63,3 +67,20 @@ def test_a_figure_that_falls_to_nothing_is_published_and_one_that_never_was_is_n
 def test_a_figure_waits_for_a_second_after_its_publication() -> None:
     fresh = figure("network", 1, changed=NOW - timedelta(milliseconds=900))
     assert domain.too_early([fresh, figure("cluster:a", 1)], NOW) == {"network"}
+
+
+@given(st.lists(st.integers(0, 40), max_size=12))
+def test_what_is_hidden_is_never_the_difference_of_what_is_shown(sizes: list[int]) -> None:
+    places = catalogue.hidden(sizes)
+    assert {place for place, size in enumerate(sizes) if size < catalogue.FEWEST} <= places
+    together = sum(sizes[place] for place in places)
+    assert not places or together >= catalogue.FEWEST or len(places) == len(sizes)
+
+
+def test_a_period_begins_with_its_year_and_is_refused_where_a_day_is_counted() -> None:
+    joined, members = catalogue.CATALOGUE["joined"], catalogue.CATALOGUE["members"]
+    assert catalogue.period_of(joined, TODAY, None) == date(2026, 1, 1)
+    assert catalogue.period_of(members, TODAY, None) == TODAY
+    for indicator, since in ((members, TODAY), (joined, TODAY + timedelta(days=1))):
+        with pytest.raises(NotAPeriod):
+            catalogue.period_of(indicator, TODAY, since)

@@ -20,8 +20,8 @@ from typing import IO, NamedTuple
 
 import orjson
 
-from services.membership import xlsx_rows
 from shared.refusal import Refusal, Word
+from shared.runtime import xlsx_rows
 
 Row = tuple[int, list[str]]
 """The number that the reader's program shows, and the cells."""

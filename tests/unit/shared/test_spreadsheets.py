@@ -12,7 +12,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.membership.spreadsheets import (
+from shared.runtime.spreadsheets import (
     EmptyFile,
     EncryptedFile,
     FileRefused,
