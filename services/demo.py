@@ -29,7 +29,9 @@ async def people(services: Services) -> int:
 async def network(services: Services, made: dict[str, Any], mark: Mark, progress: Progress) -> None:
     """Everything else, as a task that every page can tell the progress of. `made` is what was marked before."""
     from services.events.demo import make as make_events
+    from services.membership.demo import keep_segments
     from services.membership.demo_register import KIND, MEMBERSHIPS, ORGANIZATIONS, TITLE, take_over
+    from services.notifications.demo import make as make_announcements
     from shared.postgres.values import day_in
     from shared.runtime import tasks
 
@@ -38,9 +40,14 @@ async def network(services: Services, made: dict[str, Any], mark: Mark, progress
         made["day"] = day_in(membership.settings.network_zone, membership.clock()).isoformat()
         mark(made)
     day = date.fromisoformat(made["day"])
+
+    async def announce(_: Advance) -> None:
+        await make_announcements(services["notifications"], day, await keep_segments(membership, day))
+
     parts: dict[str, Callable[[Advance], Awaitable[None]]] = {
         "register": lambda advance: take_over(membership, day, advance),
         "events": lambda advance: make_events(services["events"], day, MEMBERSHIPS),
+        "announcements": announce,
     }
     left = [name for name in parts if name not in made.get("parts", ())]
     if not left:

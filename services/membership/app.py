@@ -38,6 +38,7 @@ from services.membership.prospects import pages as prospect_pages
 from services.membership.prospects.domain import PERSONAL as PERSONAL_OF_PROSPECTS
 from services.membership.search import pages as search
 from services.membership.segments import api as segments
+from services.membership.segments import jobs as segment_jobs
 from services.membership.segments import pages as segment_pages
 from services.membership.segments.domain import PERSONAL as PERSONAL_OF_SEGMENTS
 from services.membership.states import STATES
@@ -98,7 +99,7 @@ DEFINITION = Definition(
         *PERSONAL_OF_PROSPECTS,
         *PERSONAL_OF_SEGMENTS,
     ),
-    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS),
+    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS, *segment_jobs.JOBS),
     uploads=("/import", "/applications", "/membership/applications"),
     loops={"first key": access_jobs.first_key},
 )

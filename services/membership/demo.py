@@ -20,6 +20,8 @@ from services.membership.people import commands as people
 from services.membership.people.domain import Purpose
 from services.membership.profiles import commands as profiles
 from services.membership.prospects import commands as prospects
+from services.membership.segments import commands as segment_commands
+from services.membership.segments import store as segments
 from shared.contracts.membership import (
     Category,
     ChainPosition,
@@ -286,3 +288,20 @@ async def _describe(unit: Unit, organization_id: UUID, does: DemoProfile, city: 
             since=until - timedelta(days=3 * 365),
         )  # fmt: skip
     await profiles.record_site(unit, organization_id, None, name=f"Planta {city}", city=city, state=state)
+
+
+SEGMENTS: Mapping[str, Mapping[str, str]] = {
+    "Universidades": {"type": "university"},
+    "Proveedores Tier 1": {"position": "tier1", "standing": "active"},
+}
+"""Segments of the network that the demo keeps, by name: their filters."""
+
+
+async def keep_segments(service: Service, today: date) -> dict[str, UUID]:
+    """Keeps the segments that are not there, as they hold now. Returns the ids by name."""
+    async with service.unit(actor="demo", cause="demo") as unit:
+        kept = {one.name: one.id for one in await segments.segments(unit.connection, True, [])}
+        for name, filters in SEGMENTS.items():
+            if name not in kept:
+                kept[name] = (await segment_commands.keep_segment(unit, name, filters, None, today=today)).id
+    return kept

@@ -15,6 +15,7 @@ from services.membership.memberships import store as memberships
 from services.membership.organizations import store as organizations
 from services.membership.people import store as people
 from services.membership.profiles import store as profiles
+from services.membership.segments import store as segments
 from shared.messaging.events import StateSource
 from shared.messaging.outbox import Record
 from shared.postgres.pool import Connection
@@ -59,6 +60,7 @@ STATES = {
     "membership.standing.state": _source(memberships.page, memberships.lock, memberships.state_record),
     "membership.person.state": _source(people.page, people.lock, people.state_record),
     "membership.contact.state": _source(contacts.page, contacts.lock, contacts.state_record),
+    "membership.segment.state": _source(segments.page, segments.lock, segments.state_record),
     "membership.access.state": _source(access.page, access.lock, access.access_record),
     "membership.key.state": _source(access.keys_page, access.lock_keys, access.key_record),
 }

@@ -1,5 +1,8 @@
 """Notifications: who must hear of it. Wiring only."""
 
+from services.notifications.announcements import api as announcements
+from services.notifications.announcements import pages as announcement_pages
+from services.notifications.announcements.domain import PERSONAL as PERSONAL_OF_ANNOUNCEMENTS
 from services.notifications.certificates import jobs as certificate_jobs
 from services.notifications.consumers import CONSUMERS
 from services.notifications.gatherings import jobs as gathering_jobs
@@ -24,6 +27,8 @@ DEFINITION = Definition(
         preferences.router,
         preferences.leaving,
         inbox.router,
+        announcements.router,
+        announcement_pages.router,
         # fixed addresses before those that hold an id
         preview_pages.router,
         message_pages.router,
@@ -33,6 +38,6 @@ DEFINITION = Definition(
     consumers=(access_consumer("notifications"), *CONSUMERS),
     loops={"sender": jobs.send},
     policy=POLICY,
-    personal=(*PERSONAL, *PERSONAL_OF_GATHERINGS),
+    personal=(*PERSONAL, *PERSONAL_OF_GATHERINGS, *PERSONAL_OF_ANNOUNCEMENTS),
     jobs=(*gathering_jobs.JOBS, *certificate_jobs.JOBS),
 )

@@ -3,6 +3,7 @@
 Nothing else listens to Kafka. A fact whose rule says that it concerns nobody is not read at all.
 """
 
+from services.notifications.announcements import commands as announcements
 from services.notifications.certificates import commands as certificates
 from services.notifications.gatherings import commands as gatherings
 from services.notifications.messages import commands as messages
@@ -21,6 +22,7 @@ from shared.contracts.membership import (
     OrganizationState,
     PersonState,
     ProfileState,
+    SegmentState,
 )
 from shared.messaging.events import Consumer
 
@@ -42,6 +44,7 @@ CONSUMERS = (
         name="notifications.applications",
         handlers=dict.fromkeys((MembershipApplied, MembershipApproved, MembershipRefused), messages.notice),
     ),
+    Consumer(name="notifications.segments", handlers={SegmentState: announcements.keep_segments}),
     Consumer(name="notifications.certificates", handlers={ProfileState: certificates.keep_certificates}),
     Consumer(
         name="notifications.gatherings",

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.notifications.invitations import domain as invitations
 from services.notifications.preferences.domain import topic_of
-from services.notifications.subjects.views import Certificate, Contact, Gathering, Known, render
+from services.notifications.subjects.views import Announcement, Certificate, Contact, Gathering, Known, blocks, render
 from shared.mail.attempt import Rendered
 from shared.mail.transport import compose
 from shared.postgres.values import day_in
@@ -45,6 +45,9 @@ def leaves(settings: Settings, row: dict[str, Any]) -> str | None:
 
 def told(settings: Settings, row: dict[str, Any]) -> Known:
     """What the templates may say."""
+    if "announcement_id" in row:
+        return Known(row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
+                     announcement=_announcement(settings, row))  # fmt: skip
     if "gathering_id" in row:
         return Known(row["person"], row["organization"], row["cluster"], row["category"], row["effective"],
                      answered=settings.mail_reply_to is not None, gathering=_gathering(settings, row))  # fmt: skip
@@ -59,6 +62,12 @@ def told(settings: Settings, row: dict[str, Any]) -> Known:
             f"{settings.public_url}/organizations/{row['organization_id']}/capabilities" if settings.public_url
             else None),
     )  # fmt: skip
+
+
+def _announcement(settings: Settings, row: dict[str, Any]) -> Announcement:
+    language, door = row["language"], settings.public_url
+    page = f"{door}/announcement/{row['leave_key']}" if door else None
+    return Announcement(row[f"title_{language}"], blocks(row[f"body_{language}"]), page, asks=row["acknowledge"])
 
 
 def _gathering(settings: Settings, row: dict[str, Any]) -> Gathering:

@@ -4,7 +4,8 @@ Importing this package registers all contracts; `catalogue()` lists them. A serv
 stands here, and a subscriber needs nothing else to read the topics.
 """
 
-from shared.contracts import events, membership, reporting
+from shared.contracts import events, membership, notifications, reporting
 from shared.contracts.base import CONTRACTS, Contract, Fact, State, contract_of, find
 
-__all__ = ["CONTRACTS", "Contract", "Fact", "State", "contract_of", "events", "find", "membership", "reporting"]
+__all__ = ["CONTRACTS", "Contract", "Fact", "State", "contract_of", "events", "find", "membership", "notifications",
+           "reporting"]  # fmt: skip

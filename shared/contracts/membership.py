@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.base import Fact, State
 
@@ -521,6 +521,23 @@ class ContactState(State):
     sender_organization: str
     reply_to: str
     message: str
+
+
+class SegmentState(State):
+    """Whom a segment of the register held at `drawn_at`, for what is written to all of them.
+
+    `cluster_id` None: a segment of the whole network. One of more than 10,000 organisations names none (`too_many`).
+    Its name and filters stay where they were written.
+    """
+
+    SERVICE: ClassVar[str] = "membership"
+    AGGREGATE: ClassVar[str] = "segment"
+
+    segment_id: UUID
+    cluster_id: UUID | None
+    drawn_at: datetime
+    organization_ids: Annotated[list[UUID], Field(max_length=10_000)]
+    too_many: bool = False
 
 
 # --- who may sign in, and as what ----------------------------------------------------------------

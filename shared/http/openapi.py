@@ -48,6 +48,7 @@ _TAGS: Mapping[str, str] = {
     "calendars": "A calendar program's address of what one takes part in.",
     "alerts": "Figures that somebody watches for a threshold.",
     "shared links": "Addresses by which somebody outside reads one figure until a day.",
+    "announcements": "What is written to a whole segment of the register: prepared by one, released by another.",
     "inbox": "One's own notices, and what was read.",
     "preferences": "What one hears of, and where.",
     "messages": "Mails that were sent for facts, and what became of them.",

@@ -2,8 +2,12 @@
 
 import email
 import email.policy
+import re
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from tests.browser.house import House
@@ -32,6 +36,7 @@ def places(house: House) -> list[Place]:
     lucia = next(one for one in people if one["name"].startswith(LUCIA))
     speaks = house.ask(f"/membership/organizations/{company['id']}/people")
     event, ticket = _event(house)
+    announcement, read = _announced(house)
     until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     link = house.tell("/reporting/shared-links", {"label": "Agencia de prueba", "indicator": "members", "until": until})
     found = [
@@ -98,6 +103,10 @@ def places(house: House) -> list[Place]:
         Place("token-new", "/tokens/new", MARIANA),
         Place("account", "/account", MARIANA),
         Place("messages", "/messages", MARIANA),
+        Place("announcements", "/announcements", MARIANA),
+        Place("announcement", announcement, MARIANA),
+        Place("announcement-read", read, None),
+        Place("announcement-new", "/announcements/new", EMILIO),
         Place("templates", "/messages/templates?subject=certificate", MARIANA),
         Place("inbox", "/inbox", LUCIA),
         Place("preferences", "/preferences", LUCIA),
@@ -124,6 +133,38 @@ def places(house: House) -> list[Place]:
     if parked:
         found.append(Place("parked", f"/events/pages/parked/{parked[0]['number']}", ERNESTO))
     return found
+
+
+def _announced(house: House) -> tuple[str, str]:
+    """The page of an announcement that went out, and where the reader of its mail finds it."""
+    found = house.ask("/notifications/announcements?status=released")["items"] or [_announce(house)]
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        for file in house.mail.glob("*.eml"):
+            mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            body = mail.get_body(("plain",))
+            if link := re.search(r"/announcement/[0-9a-f-]{36}", body.get_content() if body else ""):
+                return f"/announcements/{found[0]['id']}", link[0]
+        time.sleep(0.05)
+    raise AssertionError("no mail of an announcement came")
+
+
+def _announce(house: House) -> dict[str, Any]:
+    segment = house.tell("/membership/segments", {"name": "A todas", "filters": {"type": "university"}})
+    text = {"segment_id": segment["id"], "title_es": "Aviso de prueba", "body_es": "Nada más.", "acknowledge": True}
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            one = house.tell("/notifications/announcements", text)
+            break
+        except HTTPError:  # its segment has not come yet
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    house.tell(f"/notifications/announcements/{one['id']}/prepare", {})
+    other = house.tell("/membership/tokens", {"name": "Otra persona", "role": "coordinator"})
+    released = replace(house, token=other["token"]).tell(f"/notifications/announcements/{one['id']}/release", {})
+    return dict(released)
 
 
 def _unsubscribe(house: House) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.browser.house import House
-from tests.browser.places import LUCIA, MARIANA, REBECA
+from tests.browser.places import EMILIO, LUCIA, MARIANA, REBECA
 
 pytestmark = pytest.mark.xdist_group("browser")
 VisitorFor = Callable[..., Any]
@@ -145,3 +145,41 @@ async def test_last_year_is_asked_for_and_what_it_counts_is_opened(visitor: Visi
     await first.click()
     await page.wait_for_selector("h1")
     assert name in await page.locator("h1").inner_text()
+
+
+async def test_the_assistant_prepares_an_announcement_and_the_coordinator_releases_it(
+    visitor: VisitorFor, stack: House
+) -> None:
+    emilio = await visitor(EMILIO)
+    page = emilio.page
+    await emilio.open("/register?type=university")
+    await page.get_by_role("link", name="Guardar como segmento").click()
+    await page.get_by_label("Nombre del segmento").fill("Universidades de la red")
+    await page.get_by_role("button", name="Guardar como segmento").click()
+    await page.get_by_role("link", name="Escribirles: Universidades de la red").click()
+    await page.locator("input[name=segment_id]:checked").wait_for()  # the choice comes from the register
+    await page.get_by_label("Título en español").fill("Convocatoria: cátedra de manufactura")
+    await page.get_by_label("Texto en español").fill("Proponen a dos docentes.\n\n- Antes del viernes")
+    await page.get_by_role("button", name="Guardar como borrador").click()
+    await page.locator("main", has_text="persona").first.wait_for()
+    assert await page.get_by_role("button", name="Liberar").count() == 0
+    await page.get_by_role("button", name="Dejarlo listo").click()
+    await page.locator("main", has_text="Espera a que otra persona lo libere").wait_for()
+    assert await page.get_by_role("button", name="Liberar").count() == 0
+
+    mariana = await visitor(MARIANA)
+    await mariana.open("/")
+    waits = mariana.page.locator(".pending li", has_text="cátedra de manufactura")
+    await waits.wait_for()
+    assert "Emilio Sosa" in await waits.inner_text()
+    await waits.get_by_role("link").click()
+    await mariana.page.frame_locator("iframe").locator("li", has_text="Antes del viernes").wait_for()
+    await mariana.page.get_by_role("button", name="Liberar").click()
+    await mariana.page.locator("main", has_text="Enviados").wait_for()
+    people = sum(stack.ask("/notifications/announcements?status=released")["items"][0]["states"].values())
+    assert people >= 1
+    mail = await asyncio.to_thread(stack.mailed_to, "", "Proponen a dos docentes")
+    assert "Antes del viernes" in mail
+    await (
+        mariana.page.locator(".stat", has_text="Enviados").get_by_text(f"{people} / {people}").wait_for(timeout=10_000)
+    )

@@ -36,7 +36,7 @@ ROUTES = {
 OPEN = re.compile(
     r"/(membership|events|notifications|reporting)/(health|ready|metrics)$|/static/|/dev/|/language$|/door|/sign-in"
     r"|/membership/(sign-in|keys|me/renew)|/$|/api$|/companies$"
-    r"|/calendar$|/calendar/(\{year\}$|.*\.ics$)|/agenda$|/agenda\.\{ending\}$|/agenda/\{slug\}(\.ics)?$|/ticket/|/unsubscribe/|/shared/\{key\}$|/check-in/\{code\}$"
+    r"|/calendar$|/calendar/(\{year\}$|.*\.ics$)|/agenda$|/agenda\.\{ending\}$|/agenda/\{slug\}(\.ics)?$|/ticket/|/unsubscribe/|/announcement/\{key\}$|/shared/\{key\}$|/check-in/\{code\}$"
 )
 """What asks nobody: operations of the installation, static files, the door itself, the public keys, what is public."""
 NOT_ASKED = re.compile(r"/stream$|/dev/|/static/|/sign-out|/door/leave")

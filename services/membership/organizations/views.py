@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from shared.http.policy import Allowed, NotYours
+from shared.http.policy import Allowed, NotYours, Span
 from shared.postgres.pool import Connection, Row
 from shared.refusal import Refusal
 
@@ -136,6 +136,12 @@ ORDER BY {_KEYS[key]} {way}, o.sort_key {way}, o.id {way} LIMIT $18
 
 
 REGISTER = {(key, falling): _ordered(key, falling=falling) for key in _KEYS for falling in (False, True)}
+HELD = f"""
+SELECT o.id {_FROM} AND ($11 IS NOT NULL OR EXISTS (
+    SELECT FROM membership x WHERE x.organization_id = o.id AND x.standing IN ('active', 'grace')
+      AND ($14 IS NULL OR x.cluster_id = $14)))
+ORDER BY o.id
+"""
 CLUSTERS = "SELECT slug, name FROM cluster ORDER BY sort_key"
 LAST_CHANGE = """
 SELECT l.at, coalesce(a.name, 'Cumulo') AS who
@@ -169,9 +175,13 @@ def cursor_of(row: Row) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
 
 
+def _text(wanted: Wanted) -> str | None:
+    """The text as LIKE takes it literally."""
+    return None if wanted.text is None else wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def _given(wanted: Wanted, today: date, reader: Allowed, memberships: Allowed) -> tuple[object, ...]:
-    text = None if wanted.text is None else wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return (today, *memberships.span(), *reader.span(), text, wanted.cluster, wanted.category, wanted.standing,
+    return (today, *memberships.span(), *reader.span(), _text(wanted), wanted.cluster, wanted.category, wanted.standing,
             wanted.type, wanted.position, wanted.scope)  # fmt: skip
 
 
@@ -193,6 +203,19 @@ async def register(
 async def count(connection: Connection, wanted: Wanted, today: date, *, reader: Allowed, memberships: Allowed) -> int:
     """How many rows the register has with these filters."""
     return int(await connection.fetchval(COUNT, *_given(wanted, today, reader, memberships)))
+
+
+async def held(connection: Connection, wanted: Wanted, today: date) -> list[UUID]:
+    """The organisations that filters hold for the network, or for the cluster of `scope`, by id.
+
+    Where no standing is asked for, those with a membership in force: what is written to all goes to members.
+    """
+    span: Span = (wanted.scope is None, [wanted.scope] if wanted.scope else [], [])
+    rows = await connection.fetch(
+        HELD, today, *span, *span, _text(wanted), wanted.cluster, wanted.category, wanted.standing, wanted.type,
+        wanted.position, wanted.scope,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
 
 
 async def facets(

@@ -14,6 +14,7 @@ from shared.http.inputs import Line
 from shared.http.policy import Allowed, May, Serving
 from shared.http.routes import Route
 from shared.postgres.pool import Connection
+from shared.postgres.values import day_in
 
 router = APIRouter(prefix="/membership/segments", tags=["segments"], route_class=Route)
 
@@ -33,7 +34,10 @@ class NewSegment(BaseModel):
 
 
 class SegmentView(BaseModel):
-    """A segment as it was kept; `address` is its page of the register."""
+    """A segment as it was kept; `address` is its page of the register.
+
+    `organizations` is how many it held when it was drawn last, at `drawn_at`.
+    """
 
     id: UUID
     cluster_id: UUID | None
@@ -41,6 +45,8 @@ class SegmentView(BaseModel):
     filters: dict[str, str]
     address: str
     at: datetime
+    drawn_at: datetime | None
+    organizations: int
 
 
 @router.get("", summary="Segments, by name", operation_id="list_segments")
@@ -51,10 +57,20 @@ async def segments(service: Serving, caller: Caller) -> list[SegmentView]:
 
 
 @router.post("", status_code=201, summary="Keep filters of the register under a name", operation_id="keep_segment")
-async def keep(request: Request, caller: Caller, body: NewSegment) -> SegmentView:
+async def keep(request: Request, service: Serving, caller: Caller, body: NewSegment) -> SegmentView:
     caller.require(cluster=body.cluster_id)
+    today = day_in(service.settings.network_zone, service.clock())
     async with unit_of(request, caller.actor) as unit:
-        return _view(await commands.keep_segment(unit, body.name, body.filters, body.cluster_id))
+        return _view(await commands.keep_segment(unit, body.name, body.filters, body.cluster_id, today=today))
+
+
+@router.post("/{segment_id}/draw", summary="Look again whom a segment holds", operation_id="draw_segment")
+async def draw(request: Request, service: Serving, caller: Caller, segment_id: UUID) -> SegmentView:
+    """What is written to all of them goes to whom it held when it was drawn last; each day it is drawn by itself."""
+    today = day_in(service.settings.network_zone, service.clock())
+    async with unit_of(request, caller.actor) as unit:
+        await _within(unit.connection, caller, segment_id)
+        return _view(await commands.draw_segment(unit, segment_id, today=today))
 
 
 @router.delete("/{segment_id}", status_code=204, summary="Forget a segment", operation_id="forget_segment")
@@ -73,5 +89,6 @@ async def _within(connection: Connection, caller: Allowed, segment_id: UUID) -> 
 
 def _view(one: Segment) -> SegmentView:
     return SegmentView(
-        id=one.id, cluster_id=one.cluster_id, name=one.name, filters=dict(one.filters), address=one.address, at=one.at
-    )
+        id=one.id, cluster_id=one.cluster_id, name=one.name, filters=dict(one.filters), address=one.address, at=one.at,
+        drawn_at=one.drawn_at, organizations=len(one.organization_ids),
+    )  # fmt: skip

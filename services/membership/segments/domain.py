@@ -1,11 +1,12 @@
-"""Segments: filters of the register under a name. What they hold is asked anew each time."""
+"""Segments: filters of the register under a name. What they hold is asked anew, and told as it was drawn."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
+from shared.contracts.membership import SegmentState
 from shared.refusal import Conflict, NotFound, Refusal
 from shared.runtime.privacy import Personal, by_text
 
@@ -15,6 +16,8 @@ PERSONAL = (
 """Whoever looked for somebody by name kept it in the filters."""
 FILTERS = ("q", "cluster", "type", "position", "category", "standing")
 """What the register filters by, in the order of its address."""
+AT_MOST = 10_000
+"""Organisations that one record names; a segment of more is written to in parts."""
 
 
 class NoSuchSegment(NotFound):
@@ -39,6 +42,21 @@ class Segment:
     filters: Mapping[str, str]
     by: str
     at: datetime
+    version: int = 0
+    drawn_at: datetime | None = None
+    organization_ids: tuple[UUID, ...] = ()
+
+    def drawn(self, held: Sequence[UUID], now: datetime) -> "Segment":
+        """The segment with whom it holds now. More than `AT_MOST` are kept, and not named outside."""
+        return replace(self, organization_ids=tuple(held), drawn_at=now, version=self.version + 1)
+
+    def published(self) -> SegmentState:
+        """What other services are told: never its name, which may be somebody's."""
+        too_many = len(self.organization_ids) > AT_MOST
+        return SegmentState(
+            segment_id=self.id, cluster_id=self.cluster_id, drawn_at=self.drawn_at or self.at, too_many=too_many,
+            organization_ids=[] if too_many else list(self.organization_ids),
+        )  # fmt: skip
 
     @property
     def address(self) -> str:

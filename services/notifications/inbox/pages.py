@@ -78,4 +78,5 @@ async def one(request: Request, service: Serving, caller: Own, message_id: UUID)
         await commands.mark_read(unit, address, subject, [message_id])
     told = letters.words(service.settings, row)
     return pages.render(request, caller.viewer, "notice.html", title=told.title, text=told.text, at=row["created_at"],
-                        event=f"/agenda/{row['slug']}" if row.get("slug") else None)  # fmt: skip
+                        event=f"/agenda/{row['slug']}" if row.get("slug") else None,
+                        note=f"/announcement/{row['leave_key']}" if row.get("acknowledge") else None)  # fmt: skip

@@ -15,9 +15,12 @@ from services.notifications.preferences import store as preferences
 from services.notifications.preferences.domain import topic_of
 from services.notifications.subjects.domain import GREETED_WITHIN, RULES, Asked, asked_by
 from shared.contracts.base import contract_of
+from shared.contracts.notifications import MessageAnswered, MessageNotSent, MessageSent
 from shared.mail.attempt import Attempt
 from shared.messaging.events import Event
+from shared.messaging.outbox import Record, record
 from shared.postgres.pool import Unit
+from shared.postgres.values import day_in
 from shared.refusal import Word
 
 CLAIMED_FOR = timedelta(seconds=60)
@@ -125,7 +128,8 @@ async def begin_attempt(unit: Unit, claim: Claim, id_: UUID) -> dict[str, Any] |
         return None
     row = await views.to_send(unit.connection, id_)
     if row is None:
-        await unit.connection.execute(store.NAMELESS, id_, unit.now)
+        if await unit.connection.fetchval(store.NAMELESS, id_, unit.now):
+            await tell(unit, [id_], MessageNotSent, reason="gone")
         await unit.connection.execute(store.LOG, id_, attempts, unit.now, "failed", None)
         return None
     suppressed = await unit.connection.fetchval(store.SUPPRESSED, domain.address_hash(row["mail"]))
@@ -152,10 +156,27 @@ async def settle_message(
         verdict = domain.judged(attempt, attempts, unit.now)
         if attempt.address_refused and attempt.code is not None:
             await unit.connection.execute(store.SUPPRESS, domain.address_hash(mail), unit.now, attempt.code)
-    await unit.connection.execute(store.SETTLE, id_, verdict.state, verdict.due_at, unit.now)
+    settled = await unit.connection.fetchval(store.SETTLE, id_, verdict.state, verdict.due_at, unit.now)
+    if settled is not None and verdict.state == "sent":
+        await tell(unit, [id_], MessageSent, attempts=attempts)
+    elif settled is not None and verdict.state != "due":
+        await tell(unit, [id_], MessageNotSent, reason=domain.REASONS[verdict.state])
     code = attempt.code if attempt else None
     await unit.connection.execute(store.LOG, id_, attempts, unit.now, verdict.outcome, code)
     return verdict
+
+
+async def tell(
+    unit: Unit, ids: Collection[UUID], fact: "type[MessageSent | MessageNotSent | MessageAnswered]", **said: Any
+) -> None:
+    """Records one fact of each of these messages, as of today in the zone of whom it concerned."""
+    rows = await unit.connection.fetch(store.TELL, sorted(ids))
+    await record(unit, [
+        Record(str(row["id"]), row["version"],
+               fact(message_id=row["id"], subject=row["subject"], organization_id=row["organization_id"],
+                    cluster_id=row["cluster_id"], **said), day_in(row["zone"], unit.now))
+        for row in rows
+    ])  # fmt: skip
 
 
 async def retry_message(unit: Unit, id_: UUID) -> None:

@@ -13,7 +13,9 @@ from shared.mail.attempt import Attempt
 from shared.refusal import Conflict, NotFound
 
 Outcome = Literal["sent", "retry", "failed", "suppressed", "muted"]
-State = Literal["due", "sent", "failed", "suppressed", "muted", "erased"]
+State = Literal["due", "sent", "failed", "suppressed", "muted", "stopped", "erased"]
+REASONS = {"failed": "refused", "suppressed": "suppressed", "muted": "muted"}
+"""Why a message is not sent, as its fact says it, by its state."""
 
 MESSAGES = UUID("0b7a2f2e-6c1b-5f0e-9a53-3f1e2c7d9b10")
 """Namespace of message ids: the same notice and person give the same message, however often it is made."""

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from services.notifications.messages import commands, domain, views
 from services.notifications.messages.domain import State
-from services.notifications.words import SUBJECTS
+from services.notifications.words import STATES, SUBJECTS
 from shared.http.edge import unit_of
 from shared.http.exports import Ending, exported
 from shared.http.policy import Allowed, May, Sees, Serving
@@ -38,14 +38,6 @@ COLUMNS = (
     Column("cluster", mark("Cluster"), minor=True), Column("state", mark("State")), Column("created_at", mark("Made")),
     Column("attempts", mark("Attempts"), numeric=True, minor=True),
 )  # fmt: skip
-STATES: dict[str, tuple[str, str]] = {
-    "due": (mark("to be sent"), "calm"),
-    "sent": (mark("sent"), "good"),
-    "failed": (mark("failed"), "bad"),
-    "muted": (mark("turned off by its reader"), "plain"),
-    "suppressed": (mark("address refuses"), "warn"),
-    "erased": (mark("person erased"), "plain"),
-}
 OUTCOMES = {
     "sent": mark("taken by the mail server"),
     "retry": mark("put off; it is tried again"),
@@ -53,7 +45,7 @@ OUTCOMES = {
     "suppressed": mark("not tried: the address has refused before"),
     "muted": mark("not sent: its reader turned this off"),
 }
-"""States and outcomes in words, with the tone of their chip."""
+"""Outcomes in words."""
 
 
 class NoSuchPlace(Refusal):
@@ -63,7 +55,7 @@ class NoSuchPlace(Refusal):
 @router.get("/messages", response_class=HTMLResponse)
 async def messages(
     request: Request, service: Serving, reader: Reader,
-    state: Annotated[list[State], Query(default_factory=list, max_length=5)],
+    state: Annotated[list[State], Query(default_factory=list, max_length=7)],
     after: Annotated[str | None, Query(max_length=80)] = None,
 ) -> Response:  # fmt: skip
     said = pages.language(request, reader.viewer)
@@ -90,7 +82,7 @@ async def messages(
 @router.get("/messages.{ending}")
 async def as_file(
     request: Request, service: Serving, reader: Reader, ending: Ending,
-    state: Annotated[list[State], Query(default_factory=list, max_length=5)],
+    state: Annotated[list[State], Query(default_factory=list, max_length=7)],
 ) -> StreamingResponse:  # fmt: skip
     """The same list, whole, as a file."""
     said = pages.language(request, reader.viewer)

@@ -51,7 +51,16 @@ RETURNING attempts
 UNCLAIM = "UPDATE message SET claimed_until = NULL WHERE id = ANY ($1::uuid[]) AND claimed_until = $2"
 NAMELESS = """
 UPDATE message SET state = 'failed', claimed_until = NULL, settled_at = $2
-WHERE id = $1 AND state = 'due'
+WHERE id = $1 AND state = 'due' RETURNING id
+"""
+TELL = """
+UPDATE message m SET version = m.version + 1
+FROM notice n, message o
+LEFT JOIN registration r ON r.registration_id = o.person_id
+LEFT JOIN cluster c ON c.cluster_id = (SELECT cluster_id FROM notice WHERE id = o.notice_id)
+WHERE m.id = ANY ($1::uuid[]) AND o.id = m.id AND n.id = m.notice_id
+RETURNING m.id, m.version, m.subject, coalesce(m.organization_id, n.organization_id, r.organization_id)
+    AS organization_id, n.cluster_id, coalesce(c.zone, 'UTC') AS zone
 """
 SUPPRESSED = "SELECT EXISTS (SELECT FROM suppressed_address WHERE hash = $1)"
 SUPPRESS = "INSERT INTO suppressed_address (hash, since, code) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
@@ -59,7 +68,7 @@ UNSUPPRESS = "DELETE FROM suppressed_address WHERE hash = $1"
 SETTLE = """
 UPDATE message SET state = $2, due_at = coalesce($3, due_at), claimed_until = NULL,
     settled_at = CASE WHEN $2 = 'due' THEN NULL ELSE $4::timestamptz END
-WHERE id = $1 AND state = 'due'
+WHERE id = $1 AND (state = 'due' OR state = 'stopped' AND $2 = 'sent') RETURNING id
 """
 LOG = """
 INSERT INTO delivery (message_id, attempt, at, outcome, code) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING

@@ -23,7 +23,7 @@ NEWEST = """
 SELECT m.id, m.subject, m.state, m.created_at, m.due_at, m.attempts, m.settled_at, n.organization_id, n.cluster_id,
        coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster
 FROM message m JOIN notice n ON n.id = m.notice_id
-LEFT JOIN organization o ON o.organization_id = n.organization_id
+LEFT JOIN organization o ON o.organization_id = coalesce(m.organization_id, n.organization_id)
 LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
 WHERE ($1::timestamptz IS NULL OR (m.created_at, m.id) < ($1, $2::uuid))
   AND (cardinality($3::text[]) = 0 OR m.state = ANY ($3)) AND ($4::uuid IS NULL OR n.cluster_id = $4)
@@ -40,7 +40,7 @@ ABOUT = """
 SELECT n.organization_id, n.cluster_id, coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster,
        n.noticed_at, n.effective
 FROM message m JOIN notice n ON n.id = m.notice_id
-LEFT JOIN organization o ON o.organization_id = n.organization_id
+LEFT JOIN organization o ON o.organization_id = coalesce(m.organization_id, n.organization_id)
 LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
 WHERE m.id = $1
 """
@@ -101,6 +101,20 @@ LEFT JOIN organization o ON o.organization_id = r.organization_id
 LEFT JOIN cluster c ON c.cluster_id = g.cluster_id
 WHERE m.id = $1
 """
+TO_SEND_ANNOUNCED = """
+SELECT m.id, m.subject, m.created_at, m.leave_key, n.category, n.effective, n.cause, n.traceparent,
+       p.name AS person, p.mail,
+       CASE WHEN a.title_en <> '' AND (p.language = 'en' OR a.title_es = '') THEN 'en' ELSE 'es' END AS language,
+       coalesce(o.trade_name, '') AS organization, coalesce(c.name, '') AS cluster, coalesce(c.zone, 'UTC') AS zone,
+       a.id AS announcement_id, a.title_es, a.body_es, a.title_en, a.body_en, a.acknowledge
+FROM message m
+JOIN notice n ON n.id = m.notice_id
+JOIN announcement a ON a.id = n.announcement_id
+JOIN person p ON p.person_id = m.person_id
+LEFT JOIN organization o ON o.organization_id = present_organization(m.organization_id)
+LEFT JOIN cluster c ON c.cluster_id = n.cluster_id
+WHERE m.id = $1 AND (n.cluster_id IS NULL OR c.name IS NOT NULL)
+"""
 KEY_OF = """
 SELECT address_key(coalesce(p.mail, r.mail)) FROM message m LEFT JOIN person p USING (person_id)
 LEFT JOIN registration r ON r.registration_id = m.person_id WHERE m.id = $1
@@ -129,8 +143,10 @@ async def unaddressed_registered(
 
 async def to_send(connection: Connection, id_: UUID) -> dict[str, Any] | None:
     """What a mail needs. None when the person, the organisation or the cluster was erased, or the person moved on."""
-    row = await connection.fetchrow(TO_SEND, id_) or await connection.fetchrow(TO_SEND_REGISTERED, id_)
-    return None if row is None else dict(row)
+    for statement in (TO_SEND, TO_SEND_REGISTERED, TO_SEND_ANNOUNCED):
+        if (row := await connection.fetchrow(statement, id_)) is not None:
+            return dict(row)
+    return None
 
 
 async def address_of(connection: Connection, id_: UUID) -> str | None:

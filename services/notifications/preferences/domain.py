@@ -10,12 +10,13 @@ from typing import Literal
 from services.notifications.subjects.domain import Subject
 from shared.refusal import Conflict, NotFound
 
-Topic = Literal["welcome", "contacts", "reminders", "certificates"]
+Topic = Literal["welcome", "contacts", "announcements", "reminders", "certificates"]
 Channel = Literal["mail", "inbox"]
 
 TOPICS: dict[Topic, tuple[Subject, ...]] = {
     "welcome": ("welcome",),
     "contacts": ("contact",),
+    "announcements": ("announcement",),
     "reminders": ("reminder_week", "reminder_day"),
     "certificates": ("certificate",),
 }

@@ -22,6 +22,7 @@ Own = Annotated[Allowed, May("preferences.own")]
 WORDS: dict[Topic, tuple[str, str]] = {
     "welcome": (mark("Welcome"), mark("When a membership of your organisation comes into force.")),
     "contacts": (mark("Enquiries"), mark("When somebody writes to your organisation by the directory.")),
+    "announcements": (mark("Announcements"), mark("When your cluster or the network writes to many at once.")),
     "reminders": (mark("Reminders"), mark("A week and a day before an event in which you have a place.")),
     "certificates": (
         mark("Certificates"),

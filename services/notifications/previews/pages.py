@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from services.notifications.preferences.domain import topic_of
-from services.notifications.previews.domain import DOOR, sample
+from services.notifications.previews.domain import DOOR, MAIL_POLICY, sample
 from services.notifications.subjects.domain import Subject
 from services.notifications.subjects.views import render
 from services.notifications.words import SUBJECTS
@@ -20,10 +20,6 @@ pages = pages_of(__name__)
 
 Reader = Annotated[Allowed, May("messages.preview")]
 Language = Annotated[Literal["es", "en"], Query()]
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
-"""A mail carries its styles in its elements, and nothing else runs or loads."""
 
 
 @router.get("/messages/templates", response_class=HTMLResponse)
@@ -44,4 +40,4 @@ async def as_mail(reader: Reader, subject: Subject, language: Language = "es") -
 
 def _shown(subject: Subject, language: str) -> Rendered:
     leave = f"{DOOR}/unsubscribe/…" if topic_of(subject) else None
-    return render(subject, language, sample(subject), leave=leave)
+    return render(subject, language, sample(subject, language), leave=leave)

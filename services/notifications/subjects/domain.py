@@ -9,13 +9,14 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts import events, membership, reporting
+from shared.contracts import events, membership, notifications, reporting
 from shared.contracts.base import Fact
 from shared.messaging.events import Event, EventRefused
 
 Subject = Literal[
     "welcome", "contact", "application", "approved", "refused", "registered", "waiting", "offered", "offer_lapsed",
     "unregistered", "changed", "postponed", "cancelled", "reminder_week", "reminder_day", "certificate",
+    "announcement",
 ]  # fmt: skip
 
 GREETED_WITHIN = timedelta(days=1)
@@ -126,6 +127,7 @@ def gathering(event: Event) -> Asked | None:
 
 
 _STAFF = "the cluster's staff sees it on its pages; nobody asked for a mail"
+_OWN_LOG = "what became of a mail stands in its log"
 _NO_DECISION = "it asks nothing of its representatives"
 
 RULES: dict[type[Fact], Rule] = {
@@ -174,6 +176,12 @@ RULES: dict[type[Fact], Rule] = {
     events.RegistrationCancelled: registration,
     events.AttendanceRecorded: ConcernsNobody("whoever came was there"),
     events.AttendanceWithdrawn: ConcernsNobody("a mistake at the door was mended"),
+    notifications.MessageSent: ConcernsNobody(_OWN_LOG),
+    notifications.MessageNotSent: ConcernsNobody(_OWN_LOG),
+    notifications.MessageAnswered: ConcernsNobody(_OWN_LOG),
+    notifications.AnnouncementPrepared: ConcernsNobody("it stands in what waits for whoever may release it"),
+    notifications.AnnouncementReleased: ConcernsNobody("its mails are on their way"),
+    notifications.AnnouncementStopped: ConcernsNobody("what has not gone out is of no concern to anybody"),
     reporting.IndicatorChanged: ConcernsNobody("figures are watched on their page"),
     reporting.AlertRaised: ConcernsNobody("it stands in what waits for whoever watches it, on the first page"),
     reporting.AlertCleared: ConcernsNobody("what is over asks nothing of anybody"),

@@ -4,10 +4,12 @@ Names are escaped in the HTML and kept to one line everywhere; styles are writte
 because mail programs ignore style sheets.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import css_inline
@@ -21,6 +23,7 @@ CATEGORIES = {
     "en": {"associate": "associate", "affiliate": "affiliate", "honorary": "honorary member"},
 }
 LEAVE = {"es": "No recibir más correos de este tipo", "en": "No more mails of this kind"}
+_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
 
 
@@ -40,6 +43,30 @@ class Certificate:
     standard: str
     body: str
     page: str | None
+
+
+class Piece(NamedTuple):
+    """Some words of a line; `link` where they are an address."""
+
+    words: str
+    link: str | None = None
+
+
+class Block(NamedTuple):
+    """A paragraph with its lines, or a list with its entries."""
+
+    kind: Literal["paragraph", "list"]
+    lines: list[list[Piece]]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What somebody wrote to all; `page` shows it and, where it `asks`, takes the answer that it was noted."""
+
+    title: str
+    blocks: Sequence[Block]
+    page: str | None
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +108,7 @@ class Known:
     contact: Contact | None = None
     gathering: Gathering | None = None
     certificate: Certificate | None = None
+    announcement: Announcement | None = None
 
 
 @lru_cache(maxsize=1)
@@ -116,6 +144,8 @@ def render(subject: str, language: str, known: Known, *, leave: str | None = Non
     if known.certificate is not None:
         words |= {"standard": _line(known.certificate.standard), "body": _line(known.certificate.body),
                   "page": known.certificate.page}  # fmt: skip
+    if (told := known.announcement) is not None:
+        words |= {"what": _line(told.title), "blocks": told.blocks, "page": told.page, "asks": told.asks}
     words["subject"] = subject
     words["leave"], words["leave_words"] = leave, LEAVE[language]
     if (one := known.gathering) is not None:
@@ -146,3 +176,25 @@ def _when(one: Gathering, language: str) -> str | None:
 
 def _line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def blocks(body: str) -> list[Block]:
+    """A text as mails and pages show it: blank lines part paragraphs, lines with "- " before them are a list."""
+    found: list[Block] = []
+    for part in re.split(r"\n\s*\n", body.replace("\r\n", "\n").strip()):
+        for line in part.split("\n"):
+            kind: Literal["paragraph", "list"] = "list" if re.match(r"[-*•] ", line) else "paragraph"
+            text = line[2:] if kind == "list" else line
+            if not found or found[-1].kind != kind or (line is part.split("\n")[0] and kind == "paragraph"):
+                found.append(Block(kind, []))
+            found[-1].lines.append(_pieces(text.strip()))
+    return found
+
+
+def _pieces(line: str) -> list[Piece]:
+    pieces: list[Piece] = []
+    at = 0
+    for match in _LINK.finditer(line):
+        pieces += [Piece(line[at : match.start()]), Piece(match[0], match[0])]
+        at = match.end()
+    return [one for one in (*pieces, Piece(line[at:])) if one.words]

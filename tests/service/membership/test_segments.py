@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import orjson
 import pytest
 
+from services.membership.segments.commands import draw_old
+from shared.postgres.pool import Database
 from tests.stack.people import somebody
 
 ClientFor = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -105,3 +109,69 @@ async def test_a_cluster_keeps_its_segments_to_itself(staff: httpx.AsyncClient) 
     path = f"/membership/segments/{kept.json()['id']}"
     assert (await staff.delete(path, headers=foreign.headers)).status_code == 404
     assert (await staff.delete(path, headers=director.headers)).status_code == 204
+
+
+async def test_whom_a_segment_holds_is_drawn_and_told_without_its_name(
+    staff: httpx.AsyncClient, databases: dict[str, Database]
+) -> None:
+    mark = uuid4().hex[:8]
+    here, there = [await made(staff, "/membership/clusters", name=f"{mark} {n}", slug=f"d{n}-{mark}", state="JAL")
+                   for n in (1, 2)]  # fmt: skip
+    ids = []
+    for n, (cluster, joins) in enumerate([(here, True), (here, False), (there, True)]):
+        one = await made(staff, "/membership/organizations", legal_name=f"{mark} {n}", type="university")
+        ids.append(one["id"])
+        await made(staff, "/membership/memberships", organization_id=one["id"], cluster_id=cluster["id"],
+                   category="affiliate")  # fmt: skip
+        if joins:
+            await join(staff, one["id"])
+    kept = await made(staff, "/membership/segments", name=mark, cluster_id=here["id"],
+                      filters={"type": "university", "q": mark})  # fmt: skip
+    network = await made(staff, "/membership/segments", name=mark, filters={"type": "university", "q": mark})
+    asked = await made(staff, "/membership/segments", name=f"{mark} solicitudes",
+                       filters={"standing": "applied", "q": mark})  # fmt: skip
+
+    async def told(segment: dict[str, Any]) -> list[Any]:
+        async with databases["membership"].connection() as connection:
+            rows = await connection.fetch(
+                "SELECT payload FROM outbox WHERE aggregateid = $1 ORDER BY version", segment["id"]
+            )
+        return [row["payload"] and orjson.loads(row["payload"]) for row in rows]
+
+    assert [one["organization_ids"] for one in await told(kept)] == [[ids[0]]]
+    assert sorted((await told(network))[0]["organization_ids"]) == sorted([ids[0], ids[2]])
+    assert (await told(asked))[0]["organization_ids"] == [ids[1]]
+    assert mark not in str(await told(kept))
+    assert kept["organizations"] == 1
+
+    await join(staff, ids[1])
+    again = await made(staff, f"/membership/segments/{kept['id']}/draw")
+    assert again["organizations"] == 2
+    assert len((await told(kept))[-1]["organization_ids"]) == 2
+    assert (await staff.delete(f"/membership/segments/{kept['id']}")).status_code == 204
+    assert (await told(kept))[-1] is None
+
+
+async def join(staff: httpx.AsyncClient, organization: str) -> None:
+    found = await staff.get("/membership/memberships", params={"organization_id": organization})
+    for step in ("approve", "activate"):
+        await made(staff, f"/membership/memberships/{found.json()['items'][0]['id']}/{step}")
+
+
+async def test_each_day_the_segments_are_drawn_again(client_for: ClientFor, databases: dict[str, Database]) -> None:
+    now = datetime(2026, 3, 12, 18, tzinfo=UTC)
+    staff = await client_for("membership", clock=lambda: now)
+    mark = uuid4().hex[:8]
+    one = await made(staff, "/membership/organizations", legal_name=mark, type="university")
+    cluster = await made(staff, "/membership/clusters", name=mark, slug=f"e-{mark}", state="JAL")
+    kept = await made(staff, "/membership/segments", name=mark, filters={"q": mark})
+    assert kept["organizations"] == 0
+    await made(staff, "/membership/memberships", organization_id=one["id"], cluster_id=cluster["id"],
+               category="affiliate")  # fmt: skip
+    await join(staff, one["id"])
+    later = now + timedelta(days=1)
+    async with databases["membership"].unit(actor="job", cause="segments", now=later) as unit:
+        while await draw_old(unit, datetime(2026, 3, 13, 6, tzinfo=UTC), today=later.date()):
+            pass
+    found = next(row for row in (await staff.get("/membership/segments")).json() if row["id"] == kept["id"])
+    assert (found["organizations"], found["drawn_at"]) == (1, "2026-03-13T18:00:00Z")

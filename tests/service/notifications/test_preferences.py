@@ -102,7 +102,7 @@ async def test_one_chooses_where_one_hears_of_what(databases: dict[str, Database
     path = "/notifications/preferences"
     first = (await reader.get(path, headers=ana.headers)).json()["preferences"]
     assert {one["topic"]: (one["mail"], one["inbox"]) for one in first} == dict.fromkeys(
-        ("welcome", "contacts", "reminders", "certificates"), (True, True)
+        ("welcome", "contacts", "announcements", "reminders", "certificates"), (True, True)
     )
     body = {"preferences": [{"topic": "reminders", "mail": False, "inbox": True}]}
     chosen = await reader.put(path, json=body, headers=ana.headers)

@@ -25,7 +25,8 @@ from shared.web.shell import keep, turn
 
 router = APIRouter(include_in_schema=False, route_class=Route)
 
-PENDING = {"membership": mark("Register"), "events": mark("Events"), "reporting": mark("Indicators")}
+PENDING = {"membership": mark("Register"), "events": mark("Events"), "reporting": mark("Indicators"),
+           "notifications": mark("Notices")}  # fmt: skip
 """Which services have something that may wait for somebody, and what each is called."""
 PLACES = {
     "company": mark("What others see of your company, and what only you see."),
