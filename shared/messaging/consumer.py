@@ -34,6 +34,13 @@ STANDSTILL_SECONDS = 45.0
 LAST_BATCH_SECONDS = 12.0
 LONGEST_BATCH_SECONDS = 600.0
 REGISTER = "INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
+BACK = """
+UPDATE consumer SET since = $2 WHERE name = $1 AND since < $2 AND NOT EXISTS (
+    SELECT FROM inbox WHERE consumer = $1 AND id >= uuid_at($2 - interval '1 month')
+        AND (at IS NULL OR id < uuid_at(at + interval '1 day'))
+)
+"""
+"""One that was away for long is as young as a new one: what it reads first does not tell what it has yet to read."""
 
 
 class Handed(KafkaAckableMessage):
@@ -132,6 +139,7 @@ class ConsumerLoop:
         """Registers a new consumer; refuses one that took on types whose records lie behind its offsets."""
         async with self._service.database.connection() as connection:
             await connection.execute(REGISTER, self.name, list(self.consumer.types))
+            await connection.execute(BACK, self.name, self._service.clock())
             known = await connection.fetchval("SELECT types FROM consumer WHERE name = $1", self.name)
         if missing := sorted(set(self.consumer.types) - set(known)):
             self._waits = f"took on {', '.join(missing)}: run `cumulo backfill {self._service.name} {self.name}`"
