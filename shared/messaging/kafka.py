@@ -48,6 +48,8 @@ async def reader(settings: Settings, topics: Sequence[str]) -> AsyncIterator[AIO
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        # it looks here and there: a question that waits at the end of one partition keeps all others waiting
+        fetch_max_wait_ms=20,
     )
     await consumer.start()
     try:
