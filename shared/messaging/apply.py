@@ -7,7 +7,7 @@ gets its events at once. Used by the consumer loop, by retries of the parked and
 import contextlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,10 +88,10 @@ OpenUnit = Callable[[Sequence[Received]], AbstractAsyncContextManager[Unit]]
 class Applier:
     """Applies batches for one consumer. Holds the routing only; all state is in the tables.
 
-    With `from_the_start` ids below the inbox's horizon are new as well: those of types just taken on.
+    Of types `from_the_start` ids below the inbox's horizon are new as well: those just taken on.
     """
 
-    def __init__(self, consumer: Consumer, *, from_the_start: bool = False) -> None:
+    def __init__(self, consumer: Consumer, *, from_the_start: Collection[str] = ()) -> None:
         self.consumer = consumer
         self._from_the_start = from_the_start
         self._routes: dict[str, tuple[type[Any], str, Handler]] = {}
@@ -195,7 +195,7 @@ class Applier:
         topics, keys = [topic for topic, _ in places], [key for _, key in places]
         ids = sorted(first)  # two replicas that insert overlapping ids in different orders would deadlock
         # a tombstone that comes late still erases
-        never_too_old = [self._from_the_start or self._is_tombstone(first[id_]) for id_ in ids]
+        never_too_old = [first[id_].type in self._from_the_start or self._is_tombstone(first[id_]) for id_ in ids]
         rows = await unit.connection.fetch(
             ENTER, self.consumer.name, ids, topics, keys, never_too_old, unit.now,
             [first[id_].partition for id_ in ids], [first[id_].offset for id_ in ids],
