@@ -73,7 +73,8 @@ app = typer.Typer(
 )
 
 _HARMLESS = ("Refusal", "NotStarted", "NothingRuns", "SecretsUnreadable", "PostgresAway", "MigrationChanged",
-             "DatabaseTooNew", "RefillRefused", "FeedRefused", "NothingToBackfill", "ReleasedFileAltered")  # fmt: skip
+             "DatabaseTooNew", "RefillRefused", "FeedRefused", "NothingToBackfill", "StillListening",
+             "ReleasedFileAltered")  # fmt: skip
 
 
 def definition_of(service: str) -> "Definition":

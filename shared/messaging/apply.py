@@ -7,7 +7,7 @@ gets its events at once. Used by the consumer loop, by retries of the parked and
 import contextlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +43,8 @@ ENTER = f"""
 WITH entered AS (
     INSERT INTO inbox (consumer, id, at, partition, "offset")
     SELECT $1, id, $6, partition, "offset"
-    FROM unnest($2::uuid[], $7::int[], $8::bigint[]) AS r (id, partition, "offset")
-    WHERE $5 OR id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
+    FROM unnest($2::uuid[], $5::boolean[], $7::int[], $8::bigint[]) AS r (id, never_too_old, partition, "offset")
+    WHERE never_too_old OR id >= coalesce((SELECT horizon FROM consumer WHERE name = $1), id)
     ON CONFLICT DO NOTHING RETURNING id
 ), held AS ({_HELD.format(topics="$3", keys="$4")})
 SELECT id, NULL AS topic, NULL AS key FROM unnest($2::uuid[]) AS r (id)
@@ -63,7 +63,8 @@ RETURNING topic, key
 PARK_KEY = "INSERT INTO parked_key (consumer, topic, key, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
 PARK = """
 INSERT INTO parked (consumer, topic, key, id, type, partition, "offset", parked_at, reason, headers, value)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11) RETURNING number
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11)
+ON CONFLICT (consumer, id) DO UPDATE SET reason = coalesce(excluded.reason, parked.reason) RETURNING number
 """
 FORGET_KEY = "DELETE FROM parked_key WHERE consumer = $1 AND topic = $2 AND key = $3"
 
@@ -87,10 +88,10 @@ OpenUnit = Callable[[Sequence[Received]], AbstractAsyncContextManager[Unit]]
 class Applier:
     """Applies batches for one consumer. Holds the routing only; all state is in the tables.
 
-    With `from_the_start` ids below the inbox's horizon are new as well: those of types just taken on.
+    Of types `from_the_start` ids below the inbox's horizon are new as well: those just taken on.
     """
 
-    def __init__(self, consumer: Consumer, *, from_the_start: bool = False) -> None:
+    def __init__(self, consumer: Consumer, *, from_the_start: Collection[str] = ()) -> None:
         self.consumer = consumer
         self._from_the_start = from_the_start
         self._routes: dict[str, tuple[type[Any], str, Handler]] = {}
@@ -193,9 +194,11 @@ class Applier:
         places = {(item.topic, item.key) for item in items}
         topics, keys = [topic for topic, _ in places], [key for _, key in places]
         ids = sorted(first)  # two replicas that insert overlapping ids in different orders would deadlock
+        # a tombstone that comes late still erases
+        never_too_old = [first[id_].type in self._from_the_start or self._is_tombstone(first[id_]) for id_ in ids]
         rows = await unit.connection.fetch(
-            ENTER, self.consumer.name, ids, topics, keys, self._from_the_start,
-            unit.now, [first[id_].partition for id_ in ids], [first[id_].offset for id_ in ids],
+            ENTER, self.consumer.name, ids, topics, keys, never_too_old, unit.now,
+            [first[id_].partition for id_ in ids], [first[id_].offset for id_ in ids],
         )  # fmt: skip
         known = {row[0] for row in rows}
         fresh = [item for item in first.values() if item.id not in known]

@@ -65,6 +65,8 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
     ) -> None:
         """Give a consumer what was published of the types that it took on."""
         from shared.messaging.backfill import backfill as run
+        from shared.messaging.listening import refuse_while_somebody_listens
+        from shared.runtime.local import settings_for
 
         definition = _known(service, definitions())
         chosen = next((c for c in definition.consumers if c.name == consumer), None)
@@ -80,6 +82,7 @@ def register(app: typer.Typer, definitions: Callable[[], Mapping[str, "Definitio
                 count += more
                 counter()(service, count)
 
+            await refuse_while_somebody_listens(settings_for(service), chosen)
             async with _database(service) as database:
                 return await run(database, chosen, _feed_client, progress=progress)
 

@@ -131,10 +131,6 @@ def received(
             attributes, data = _structured_attributes(value)
         else:
             attributes, data = {name[3:]: raw for name, raw in found.items() if name[:3] == "ce_"}, value
-        if value is None and topic.endswith(".state") and "id" not in attributes:
-            # a tombstone by foreign hands erases all the same
-            return Received(*place, text_key, derived_id(*place, timestamp), "", 0, None, None, "", "", None, None,
-                            wrong_key, headers, value)  # fmt: skip
         if wrong_key:
             raise Malformed(wrong_key)
         specversion = _text(attributes, "specversion")
@@ -152,8 +148,13 @@ def received(
         )  # fmt: skip
     except Exception as error:
         # whatever one record does to its reader, the records beside it are read
-        problem = str(error) if isinstance(error, Malformed) else f"it cannot be read: {type(error).__name__}"
+        problem: str | None = (
+            str(error) if isinstance(error, Malformed) else f"it cannot be read: {type(error).__name__}"
+        )
         type_ = _type_of(found.get("ce_type"))
+        if value is None and topic.endswith(".state"):
+            # by foreign hands or broken, a tombstone erases all the same: compaction asks for the missing value only
+            type_, problem = "", wrong_key
         return Received(*place, text_key, derived_id(*place, timestamp), type_, 0, None, None, "", "", None, None,
                         problem, headers, value)  # fmt: skip
 
@@ -200,13 +201,12 @@ def _well_formed(
 
 
 def derived_id(topic: str, partition: int, offset: int, timestamp: int) -> UUID:
-    """A stable UUIDv7 for a record without a usable id: Kafka's time, and a digest of its place.
-
-    Without a time it lies in the far future: an id below the inbox's horizon would count as known.
+    """A stable UUIDv7 for a record without a usable id: a digest of its place, and of Kafka's time, since another
+    Kafka has other records in the same places. It lies in the far future: below the inbox's horizon it would count
+    as known, and the record would vanish unseen.
     """
-    digest = int.from_bytes(sha256(f"{topic}/{partition}/{offset}".encode()).digest()[:10], "big")
-    milliseconds = min(timestamp if timestamp > 0 else 2**48 - 1, 2**48 - 1)
-    value = (milliseconds << 80) | (7 << 76) | ((digest >> 64 & 0xFFF) << 64) | (2 << 62) | (digest & (2**62 - 1))
+    digest = int.from_bytes(sha256(f"{topic}/{partition}/{offset}/{timestamp}".encode()).digest()[:10], "big")
+    value = (2**48 - 1 << 80) | (7 << 76) | ((digest >> 64 & 0xFFF) << 64) | (2 << 62) | (digest & (2**62 - 1))
     return UUID(int=value)
 
 

@@ -22,6 +22,7 @@ from shared.messaging import kafka
 from shared.messaging.cloudevents import received
 from shared.messaging.events import Consumer
 from shared.messaging.intake import Intake
+from shared.messaging.listening import missing_types
 from shared.messaging.settling import Settling, Stopping
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ ACK_POLICY = AckPolicy.NACK_ON_ERROR
 STANDSTILL_SECONDS = 45.0
 LAST_BATCH_SECONDS = 12.0
 LONGEST_BATCH_SECONDS = 600.0
-REGISTER = "INSERT INTO consumer (name, types) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 
 
 class Handed(KafkaAckableMessage):
@@ -131,9 +131,8 @@ class ConsumerLoop:
     async def _types_are_known(self) -> bool:
         """Registers a new consumer; refuses one that took on types whose records lie behind its offsets."""
         async with self._service.database.connection() as connection:
-            await connection.execute(REGISTER, self.name, list(self.consumer.types))
-            known = await connection.fetchval("SELECT types FROM consumer WHERE name = $1", self.name)
-        if missing := sorted(set(self.consumer.types) - set(known)):
+            missing = await missing_types(connection, self.consumer, self._service.clock())
+        if missing:
             self._waits = f"took on {', '.join(missing)}: run `cumulo backfill {self._service.name} {self.name}`"
             return False
         return True
@@ -157,7 +156,7 @@ class ConsumerLoop:
             parser=self._parsed,
             decoder=_as_it_is,
             no_reply=True,
-            **kafka.subscriber_options(self._settings),
+            **kafka.subscriber_options(self._settings, self.consumer.topics),
         )
 
         async def handle(records: Sequence[ConsumerRecord[Any, Any]]) -> None:

@@ -48,6 +48,8 @@ async def reader(settings: Settings, topics: Sequence[str]) -> AsyncIterator[AIO
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        # it looks here and there: a question that waits at the end of one partition keeps all others waiting
+        fetch_max_wait_ms=20,
     )
     await consumer.start()
     try:
@@ -65,19 +67,26 @@ def admin(settings: Settings) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), request_timeout_ms=20_000)
 
 
-def subscriber_options(settings: Settings) -> dict[str, Any]:
-    """Options of every FastStream subscriber, besides its topics, group and policy."""
+def subscriber_options(settings: Settings, topics: Sequence[str]) -> dict[str, Any]:
+    """Options of every FastStream subscriber to these topics, besides its group and policy."""
     # the embedded broker lets a group's first member wait for half of this time, and one that comes after for twice
     session = settings.kafka_session_seconds or (3.0 if settings.kafka_embedded else 10.0)
     return {
         "auto_offset_reset": "earliest",
-        # a member with a name of its own is back at once after a restart, without a rebalance
-        "group_instance_id": None if settings.kafka_embedded else settings.replica,
+        "group_instance_id": None if settings.kafka_embedded else member_name(settings.replica, topics),
         "session_timeout_ms": int(session * 1000),
         "heartbeat_interval_ms": int(session * (170 if settings.kafka_embedded else 300)),
         "max_poll_interval_ms": 15 * 60_000,
         "fetch_max_wait_ms": WAIT_MS,
     }
+
+
+def member_name(replica: str, topics: Sequence[str]) -> str:
+    """The name under which a replica is back at once after a restart, without a rebalance.
+
+    The topics are part of it: to a known name Kafka gives the partitions that it had, whatever it asks for now.
+    """
+    return f"{replica}-{murmur2(' '.join(sorted(topics)).encode()):08x}"
 
 
 def murmur2(key: bytes) -> int:

@@ -29,6 +29,10 @@ KEYS = """
 SELECT consumer, topic, key FROM parked_key WHERE ($1::text IS NULL OR consumer = $1) ORDER BY since, topic, key
 """
 LOCK = "SELECT FROM parked_key WHERE consumer = $1 AND topic = $2 AND key = $3 FOR UPDATE"
+LIFT = """
+DELETE FROM parked_key k WHERE consumer = $1 AND topic = $2 AND key = $3
+    AND NOT EXISTS (SELECT FROM parked p WHERE p.consumer = k.consumer AND p.topic = k.topic AND p.key = k.key)
+"""
 COUNT = "SELECT count(*) FROM parked WHERE $1::text IS NULL OR consumer = $1"
 MEND = "UPDATE parked SET value = $2 WHERE number = $1"
 LOG = """
@@ -180,6 +184,8 @@ async def drop_event(
         row = await _taken(unit, applier, number)
         await unit.connection.execute(LOG, [number], "dropped", actor, unit.now, reason)
         await unit.connection.execute("DELETE FROM parked WHERE number = $1", number)
+        # at once: killed before the retry, the key would be held with nothing in it
+        await unit.connection.execute(LIFT, row["consumer"], row["topic"], row["key"])
     done = await retry_key(database, applier, row["topic"], row["key"], actor=actor)
     done.dropped = 1
     return done
@@ -217,10 +223,7 @@ async def _retry_some(database: Database, applier: Applier, topic: str, key: str
         done.waiting = await connection.fetchval(
             "SELECT count(*) FROM parked WHERE consumer = $1 AND topic = $2 AND key = $3", name, topic, key
         )
-        if done.waiting == 0:
-            await connection.execute(
-                "DELETE FROM parked_key WHERE consumer = $1 AND topic = $2 AND key = $3", name, topic, key
-            )
+        await connection.execute(LIFT, name, topic, key)
         return done.waiting > 0 and done.reason is None
 
 

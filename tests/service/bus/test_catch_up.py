@@ -1,7 +1,8 @@
 """A real Kafka that was left and is used again gets the facts since then, and what cannot be mended is counted."""
 
+import time
 from collections.abc import Awaitable, Callable
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import uuid_utils.compat as uuid_utils
@@ -73,6 +74,18 @@ async def test_what_was_done_on_another_kafka_follows_in_order_and_the_second_ti
     for key in keys:
         assert await _versions(left, key, await _facts(service)) == [1, 2, 3]
     assert await caught_up(left) == CaughtUp()
+
+
+async def test_a_look_that_finds_nothing_to_do_waits_for_no_partition(
+    run_service: Run, kafka_settings: MakeSettings, postgres: Cluster, caught_up: CatchUp
+) -> None:
+    """`cumulo up` looks at each start: half a second for each partition is half a minute for all topics."""
+    service = await run_service(Definition("membership"))
+    await published(service, *(Record(str(key), 1, activated(key), DAY) for key in (uuid4() for _ in range(60))))
+    left = await _filled(service, kafka_settings, postgres)
+    started = time.perf_counter()
+    assert await caught_up(left) == CaughtUp()
+    assert time.perf_counter() - started < 2
 
 
 async def test_what_is_missing_before_newer_facts_is_counted_and_not_published(

@@ -293,4 +293,6 @@ async def test_every_event_that_is_set_aside_leaves_a_line_that_finds_it_again(
 
 def test_a_replica_keeps_its_place_in_the_group_by_its_name() -> None:
     settings = Settings(replica="node-7", kafka_embedded=False)
-    assert defaults.subscriber_options(settings)["group_instance_id"] == "node-7"
+    names = [defaults.subscriber_options(settings, topics)["group_instance_id"] for topics in ("ab", "ba", "abc")]
+    assert names[0] == names[1] != names[2]
+    assert names[0].startswith("node-7-")

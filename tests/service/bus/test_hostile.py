@@ -111,6 +111,38 @@ async def test_an_old_tombstone_by_foreign_hands_erases_however_old_its_time_is(
     assert (await effects.rows(reporting.pool))[-1][2] is None
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "none is anything",
+        {"ce_id": b"x"},
+        {"ce_id": b"f37adbda-9de3-470f-902a-dde1bdb9ad66"},
+        {"ce_id": None},
+        {"ce_version": ...},
+        {"ce_version": b"-3"},
+        {"ce_time": b"yesterday"},
+        {"ce_type": None},
+        {"ce_specversion": b"7"},
+        {"content-type": b"application/cloudevents+json"},
+    ],
+)
+async def test_a_tombstone_erases_whatever_its_headers_say(
+    reporting: Database, effects: Effects, headers: dict[str, Any] | str
+) -> None:
+    """Compaction asks for nothing but the missing value; a listener that asked for more would keep the person."""
+    key = uuid_utils.uuid7()
+    topic, raw_key, _, said = raw(PersonState, key, 3, **({} if isinstance(headers, str) else headers))
+    if isinstance(headers, str):
+        said = [(name, None) for name, _ in said]
+    tombstone = with_key((topic, raw_key, None, said), raw_key)
+    poison = item(person(key), key, 2, value=b"{no json")
+    await settle(reporting, effects, [item(person(key), key, 1), poison])
+    assert len(await parked(reporting, effects)) == 1
+    await settle(reporting, effects, [tombstone])
+    assert (await effects.rows(reporting.pool, key))[-1][2] is None
+    assert await parked(reporting, effects) == []
+
+
 @pytest.mark.parametrize("odd", [b"\xff", b"\x00", b"x" * 2001])
 async def test_an_event_whose_type_is_no_text_is_set_aside_and_not_passed_over(
     reporting: Database, effects: Effects, odd: bytes

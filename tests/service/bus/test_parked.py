@@ -73,6 +73,26 @@ async def test_dropping_one_event_applies_what_waited_behind_it(reporting: Datab
         await drop_event(reporting, Applier(effects.consumer()), number, actor="test")
 
 
+async def test_a_drop_that_is_killed_halfway_holds_no_key_behind_nothing(
+    reporting: Database, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes next would be set aside with nothing in front of it to try again or to drop."""
+    key = uuid_utils.uuid7()
+    effects.refused = {(str(key), 1)}
+    await settle(reporting, effects, [item(activated(key), key, 1)])
+    [number] = await listed(reporting, effects)
+
+    async def killed(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("shared.messaging.parked.retry_key", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await drop_event(reporting, Applier(effects.consumer()), number, actor="test")
+    await settle(reporting, effects, [item(activated(key), key, 2)])
+    assert [row[0] for row in await effects.rows(reporting.pool)] == [2]
+    assert await listed(reporting, effects) == []
+
+
 async def test_a_parked_record_is_shown_as_it_came(reporting: Database, effects: Effects) -> None:
     key = uuid_utils.uuid7()
     await settle(reporting, effects, [item(activated(key), key, 1, value=b"\xff not json", ce_actor=b"\xfe")])
