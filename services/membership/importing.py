@@ -142,13 +142,15 @@ async def take_over(
     progress: Progress,
     chunk_rows: int = CHUNK_ROWS,
     keep: Keep | None = None,
+    anywhere: bool = True,
 ) -> ImportResult:
     """Takes over the rows of a table whose columns are known. Raises `EmptyFile` when it has none.
 
-    `keep` is told what each part did, in its own transaction.
+    `keep` is told what each part did, in its own transaction. Without `anywhere` rows that mean another cluster's
+    company are refused.
     """
     result = ImportResult(cluster.slug, dry_run, ignored_columns=columns.ignored, repeated_columns=columns.repeated)
-    now = Circumstances(cluster, day_in(cluster.zone, clock()), announce)
+    now = Circumstances(cluster, day_in(cluster.zone, clock()), announce, anywhere)
 
     def open_unit() -> AbstractAsyncContextManager[Unit]:
         return database.unit(actor=actor, cause=cause, now=clock())

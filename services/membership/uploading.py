@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from services.membership.access import views as access
 from services.membership.clusters import store as clusters
 from services.membership.importing import take_over
 from services.membership.imports.domain.planning import Plan
@@ -23,6 +24,8 @@ from shared.runtime.service import Service
 from shared.runtime.spreadsheets import Limits, Row, Table
 from shared.runtime.tasks import Task, Words
 
+IMPORTING = ("coordinator", "assistant", "service")
+"""Who, over the whole network, may enter any company into any cluster."""
 PART_ROWS = 500
 HEAD_ROWS = 50
 UNDONE_AT_ONCE = 500
@@ -94,6 +97,7 @@ async def _rows_through(service: Service, upload: Upload, actor: str, task: Task
     async with service.unit(actor=actor, cause=_cause(upload)) as unit:
         columns = await commands.columns_chosen(unit, upload)
         [cluster] = await clusters.load(unit.connection, [upload.cluster_id])
+        anywhere = await access.reaches_network(unit.connection, actor, IMPORTING, day_in(cluster.zone, unit.now))
     on = day_in(cluster.zone, service.clock())
 
     async def keep(unit: Unit, plans: Sequence[Plan]) -> None:
@@ -102,7 +106,7 @@ async def _rows_through(service: Service, upload: Upload, actor: str, task: Task
     with await _table(service, upload.id) as table:
         result = await take_over(
             service.database, table, columns, cluster, cause=_cause(upload), dry_run=dry_run,
-            announce=upload.announce, actor=actor, clock=service.clock, progress=task.reach,
+            announce=upload.announce, actor=actor, clock=service.clock, progress=task.reach, anywhere=anywhere,
             keep=None if dry_run else keep,
         )  # fmt: skip
     work: Work = "reviewing" if dry_run else "applying"

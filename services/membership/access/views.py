@@ -8,9 +8,12 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+
 from services.membership.access.domain import Account
 from services.membership.clusters import store as clusters
 from services.membership.organizations import store as organizations
+from shared.http.identity import in_force
 from shared.http.policy import Span
 from shared.postgres.pool import Connection
 from shared.postgres.values import sort_key
@@ -178,3 +181,16 @@ async def all_clusters(connection: Connection, span: Span) -> list[tuple[UUID, s
     everything, ids, _ = span
     found = await clusters.page(connection, None, 500) if everything else await clusters.load(connection, ids)
     return sorted(((one.id, one.name) for one in found), key=lambda pair: sort_key(pair[1]))
+
+
+GRANTS = "SELECT grants::text FROM access_copy WHERE subject_id = $1"
+
+
+async def reaches_network(connection: Connection, actor: str, roles: Sequence[str], today: date) -> bool:
+    """Whether whoever acts holds one of these roles over the whole network today, or is the installation itself."""
+    try:
+        subject = UUID(actor.removeprefix("program:"))
+    except ValueError:
+        return True
+    grants = await connection.fetchval(GRANTS, subject)
+    return any(one.role in roles and one.scope == "network" for one in in_force(orjson.loads(grants or "[]"), today))

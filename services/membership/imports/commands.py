@@ -21,6 +21,7 @@ from services.membership.memberships.domain import Membership
 from services.membership.organizations import commands as organization_commands
 from services.membership.organizations import store as organizations
 from services.membership.organizations.domain import Candidate, Organization
+from services.membership.organizations.views import elsewhere
 from services.membership.people import store as people
 from services.membership.people.domain import Person, mail_key, speaking
 from services.membership.recording import Logged, log_changes, records
@@ -34,6 +35,8 @@ PLAN_MODE = "SELECT set_config('plan_cache_mode', $1, true)"
 """For matching: a plan that was made while the tables were empty must not stay while they fill. For saving
 the usual mode again: the checks of foreign keys would be planned anew for every row."""
 
+
+OF_ANOTHER_CLUSTER = "this company belongs to another cluster: it applies itself, or the network enters it"
 
 Keep = Callable[[Unit, Sequence[Plan]], Awaitable[None]]
 """Told what a part did, in the transaction that did it."""
@@ -113,11 +116,12 @@ class _Stored(NamedTuple):
     organizations: dict[UUID, Organization]
     memberships: dict[UUID, Membership]
     people: dict[UUID, list[Person]]
+    foreign: set[UUID]
 
     @classmethod
     async def of(cls, unit: Unit, now: Circumstances, ids: set[UUID], dry_run: bool) -> "_Stored":
         if not ids:
-            return cls({}, {}, {})
+            return cls({}, {}, {}, set())
         wanted = sorted(ids)
         read = organizations.load if dry_run else organizations.lock
         found = {o.id: o for o in await read(unit.connection, wanted)}
@@ -126,7 +130,8 @@ class _Stored(NamedTuple):
         for person in await people.lock_of(unit.connection, wanted):
             for one in person.present:
                 representatives.setdefault(one.organization_id, []).append(person)
-        return cls(found, {m.organization_id: m for m in belonging}, representatives)
+        foreign = set() if now.anywhere else await elsewhere(unit.connection, [now.cluster.id], wanted)
+        return cls(found, {m.organization_id: m for m in belonging}, representatives, foreign)
 
 
 def _meant(entry: Entry, known: Known) -> Match | None:
@@ -146,6 +151,8 @@ def _plan(
         entry.warnings.append(match.warning)
     if entry.since is not None and is_far_ahead(entry.since, now.today):
         entry.warnings.append(Said("since: {since} lies more than a year ahead; is it meant?", since=entry.since))
+    if match.id in stored.foreign:
+        entry.reasons.append(Said(OF_ANOTHER_CLUSTER))
     if match.id is not None and (first := known.touched(match.id)) is not None:
         if entry.said == first.said and not entry.reasons:
             return _repeated(entry, first.row)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
 from services.membership.memberships import commands, store
 from services.membership.memberships.domain import Membership, NoSuchMembership
+from services.membership.organizations import views as organization_views
 from shared.contracts.membership import Category, Standing
 from shared.http.edge import unit_of
 from shared.http.inputs import Day, Line, OptionalLine
@@ -133,6 +134,7 @@ async def apply(
 ) -> MembershipLife:
     caller.require(cluster=body.cluster_id, organization=body.organization_id)
     async with unit_of(request, caller.actor) as unit:
+        await organization_views.require_entering(unit.connection, caller, body.organization_id)
         membership = await commands.apply_for_membership(unit, **body.model_dump())
     return _life(membership, response)
 

@@ -171,6 +171,7 @@ async def apply(request: Request, service: Serving, eyes: Looking, slug: str) ->
     caller.require(cluster=cluster, organization=one.id)
     try:
         async with unit_of(request, caller.actor) as unit:
+            await organization_views.require_entering(unit.connection, caller, one.id)
             await commands.apply_for_membership(unit, organization_id=one.id, cluster_id=cluster, note=note)
     except Refusal as refusal:
         text = reason(speak, refusal)

@@ -1,6 +1,7 @@
 """Whose an organisation is: which of several lie within a caller's reach, through its memberships.
 
-An organisation belongs to the clusters that it is a member of, was, or has applied to.
+An organisation belongs to the clusters in which it is in force; while it is in force in none, to those that it was a
+member of or has applied to. Nobody comes to another cluster's company by applying in its name.
 """
 
 import base64
@@ -19,7 +20,15 @@ COVERED = """
 SELECT o.id FROM organization o
 WHERE o.id = ANY ($1::uuid[]) AND (o.id = ANY ($3::uuid[]) OR EXISTS (
     SELECT FROM membership m WHERE m.organization_id = o.id AND m.cluster_id = ANY ($2::uuid[])
+      AND (m.standing IN ('active', 'grace', 'lapsed') OR NOT EXISTS (
+          SELECT FROM membership x WHERE x.organization_id = o.id AND x.standing IN ('active', 'grace', 'lapsed')))
 ))
+"""
+ELSEWHERE = """
+SELECT DISTINCT m.organization_id FROM membership m
+WHERE m.organization_id = ANY ($1::uuid[]) AND m.standing IN ('active', 'grace', 'lapsed') AND NOT EXISTS (
+    SELECT FROM membership x WHERE x.organization_id = m.organization_id AND x.cluster_id = ANY ($2::uuid[])
+      AND x.standing IN ('active', 'grace', 'lapsed'))
 """
 
 
@@ -37,6 +46,32 @@ async def require(connection: Connection, caller: Allowed, id_: UUID) -> None:
     """Raises `NotYours` when an organisation lies out of the caller's reach."""
     if id_ not in await covered(connection, caller, [id_]):
         raise NotYours("this organisation belongs to another cluster")
+
+
+async def elsewhere(connection: Connection, clusters: Sequence[UUID], ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these organisations that are in force in other clusters only."""
+    return {row["organization_id"] for row in await connection.fetch(ELSEWHERE, ids, clusters)}
+
+
+async def require_entering(connection: Connection, caller: Allowed, id_: UUID) -> None:
+    """Raises `NotYours` where staff of a cluster would enter another cluster's company into their own."""
+    if caller.everything or id_ in caller.organizations:
+        return
+    if await elsewhere(connection, sorted(caller.clusters), [id_]):
+        raise NotYours(
+            "this company belongs to another cluster: it applies itself, or the network's coordinator enters it",
+            roles=("representative", "coordinator"), field="organization_id",
+        )  # fmt: skip
+
+
+async def require_parent(connection: Connection, caller: Allowed, id_: UUID) -> None:
+    """Raises `NotYours` where somebody would make a branch of a company that is not theirs: it has its benefits."""
+    known = await connection.fetchval("SELECT true FROM organization WHERE id = $1", id_)
+    if known and id_ not in await covered(connection, caller, [id_]):
+        raise NotYours(
+            "whose branch it is says who speaks for both, a cluster of both, or the network's coordinator",
+            roles=("coordinator",), field="parent_id",
+        )  # fmt: skip
 
 
 class Wanted(NamedTuple):

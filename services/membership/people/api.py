@@ -181,12 +181,6 @@ async def _changing_all(service: Serving, caller: Changing, person_id: UUID) -> 
     return caller
 
 
-async def _changing_some(service: Serving, caller: Changing, person_id: UUID) -> Allowed:
-    async with service.database.connection() as connection:
-        await views.reached(connection, caller, person_id)
-    return caller
-
-
 async def _erasing_all(service: Serving, caller: Erasing, person_id: UUID) -> Allowed:
     async with service.database.connection() as connection:
         await views.require_all(connection, caller, person_id)
@@ -270,9 +264,10 @@ async def end(
 @router.get("/people/{person_id}", summary="One representative with their consents", operation_id="read_person")
 async def person(service: Serving, response: Response, caller: Reader, person_id: UUID) -> PersonWithConsents:
     async with service.database.connection() as connection:
-        reached, _ = await views.reached(connection, caller, person_id)
+        reached, everything = await views.reached(connection, caller, person_id)
         found = await _found(connection, person_id)
-        lines = await store.consents(connection, person_id)
+        # what somebody agreed to is theirs and of all for whom they speak: not of one cluster that added them
+        lines = await store.consents(connection, person_id) if everything or caller.everything else []
     tagged(response, found.version)
     return PersonWithConsents.model_validate({**_values(found, reached), "consents": [_consent(one) for one in lines]})
 
@@ -293,7 +288,7 @@ async def correct(
 @router.post("/people/{person_id}/consents", status_code=201, summary="Record that somebody agreed or withdrew",
              operation_id="record_consent")  # fmt: skip
 async def consent(
-    request: Request, caller: Annotated[Allowed, Depends(_changing_some)], person_id: UUID, body: ConsentGiven
+    request: Request, caller: Annotated[Allowed, Depends(_changing_all)], person_id: UUID, body: ConsentGiven
 ) -> ConsentView:
     async with unit_of(request, caller.actor) as unit:
         line = await commands.record_consent(unit, person_id, **body.model_dump())

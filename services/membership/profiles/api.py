@@ -164,6 +164,11 @@ async def describe(
     expected: NeededVersion, body: CapabilitiesChange,
 ) -> ProfileView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
+        if (
+            body.parent_id is not None
+            and body.parent_id != (await store.load(unit.connection, [organization_id]))[organization_id].parent_id
+        ):
+            await organizations.require_parent(unit.connection, caller, body.parent_id)
         changed = await commands.describe_capabilities(
             unit, organization_id, body.values(), note=body.note, expected=expected
         )

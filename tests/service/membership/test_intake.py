@@ -251,3 +251,43 @@ async def test_a_sheet_can_be_forgotten_and_a_month_forgets_it(desk: Desk) -> No
     assert (await desk.ask("GET", page)).status_code == 404
     template = await desk.ask("GET", "/import/template.csv")
     assert template.content.decode("utf-8-sig").startswith("Razón social,Nombre comercial,RFC")
+
+
+async def test_a_directors_sheet_does_not_take_over_another_clusters_company_and_the_networks_may(desk: Desk) -> None:
+    """Whoever knows a name is not thereby its cluster; a firm of two clusters is entered by itself or the network."""
+    database = desk.client.service.database  # type: ignore[attr-defined]
+    mariana = await somebody(database, "coordinator")
+
+    async def made(path: str, **body: Any) -> dict[str, Any]:
+        answer = await desk.client.post(path, json=body, headers=mariana.headers)
+        assert answer.status_code in (200, 201), answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    name = f"Troqueles {desk.mark} SA"
+    other = await made("/membership/clusters", name=f"Otro {desk.mark}", slug=f"o-{desk.mark}", state="NLE")
+    company = await made("/membership/organizations", legal_name=name, state="NLE", city="Apodaca")
+    membership = await made("/membership/memberships", organization_id=company["id"], cluster_id=other["id"],
+                            category="associate")  # fmt: skip
+    for step in ("approve", "activate"):
+        await made(f"/membership/memberships/{membership['id']}/{step}")
+    sheet = f"Razón social,Estado,Ciudad,Representante,Correo\n{name},NLE,Apodaca,Otra,otra@{desk.mark}.example\n"
+    page = await desk.upload(sheet)
+    await desk.chosen(page)
+    refused = (await desk.ask("GET", f"{page}?tab=refused")).text
+    assert "es de otro clúster" in refused
+    await desk.act(page, "apply")
+    people = f"/membership/organizations/{company['id']}/people"
+    assert (await desk.client.get(people, headers=desk.director.headers)).status_code == 403
+    nobody = (await desk.client.get(people, headers=mariana.headers)).json()
+    assert nobody == [], nobody
+
+    answer = await desk.send(sheet, who=mariana)
+    page = str(answer.headers["location"])
+    director, desk.director = desk.director, mariana
+    await desk.chosen(page)
+    await desk.act(page, "apply")
+    answer = await desk.client.get(people, headers=director.headers)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert [one["mail"] for one in found] == [f"otra@{desk.mark}.example"]

@@ -112,7 +112,8 @@ async def test_who_may_not_change_it_and_who_read_an_older_one_change_nothing(sc
 async def test_a_branch_is_of_a_company_that_is_none_itself(scene: Scene) -> None:
     other = (await scene.ask("POST", "/membership/organizations", "coordinator",
                              json={"legal_name": f"Matriz {uuid4().hex}"})).json()  # fmt: skip
-    assert (await scene.say(parent_id=other["id"])).status_code == 200
+    said = await scene.say("coordinator", parent_id=other["id"])
+    assert said.status_code == 200, said.text
     refused = await scene.ask("PATCH", f"/membership/organizations/{other['id']}/profile", "coordinator",
                               json={"parent_id": scene.company["id"]}, headers={"If-Match": "*"})  # fmt: skip
     assert (refused.status_code, refused.json()["field"]) == (422, "parent_id")

@@ -26,11 +26,15 @@ Outcome = Literal["new", "changed", "same", "refused"]
 
 
 class Circumstances(NamedTuple):
-    """Into which cluster, on which day in its zone, and whether the new ones are greeted."""
+    """Into which cluster, on which day in its zone, and whether the new ones are greeted.
+
+    `anywhere`: whoever imports may also enter what belongs to another cluster, as the network may.
+    """
 
     cluster: Cluster
     today: date
     announce: bool = True
+    anywhere: bool = True
 
 
 class Ids(NamedTuple):

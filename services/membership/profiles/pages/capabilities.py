@@ -140,6 +140,8 @@ async def save(request: Request, service: Serving, caller: Changing, private: Pr
         return await _page(request, service, caller, private, one, form, 422)
     try:
         async with unit_of(request, caller.actor) as unit:
+            if (parent_id := asked.get("parent_id")) is not None and parent_id != profile.parent_id:
+                await organization_views.require_parent(unit.connection, caller, parent_id)
             await commands.describe_capabilities(unit, one.id, asked, note=_note(values), expected=version_in(values))
     except ChangedMeanwhile:
         return await _conflict(request, service, caller, one.id, typed, speak)
