@@ -9,6 +9,9 @@ from services.notifications.gatherings import jobs as gathering_jobs
 from services.notifications.gatherings.store import PERSONAL as PERSONAL_OF_GATHERINGS
 from services.notifications.inbox import api as inbox
 from services.notifications.inbox import pages as inbox_pages
+from services.notifications.logbook import api as log
+from services.notifications.logbook import jobs as log_jobs
+from services.notifications.logbook import pages as log_pages
 from services.notifications.messages import api as messages
 from services.notifications.messages import jobs
 from services.notifications.messages import pages as message_pages
@@ -24,6 +27,7 @@ DEFINITION = Definition(
     name="notifications",
     routers=(
         messages.router,
+        log.router,
         preferences.router,
         preferences.leaving,
         inbox.router,
@@ -31,6 +35,7 @@ DEFINITION = Definition(
         announcement_pages.router,
         # fixed addresses before those that hold an id
         preview_pages.router,
+        log_pages.router,
         message_pages.router,
         preference_pages.router,
         inbox_pages.router,
@@ -39,5 +44,5 @@ DEFINITION = Definition(
     loops={"sender": jobs.send},
     policy=POLICY,
     personal=(*PERSONAL, *PERSONAL_OF_GATHERINGS, *PERSONAL_OF_ANNOUNCEMENTS),
-    jobs=(*gathering_jobs.JOBS, *certificate_jobs.JOBS),
+    jobs=(*gathering_jobs.JOBS, *certificate_jobs.JOBS, *log_jobs.JOBS),
 )

@@ -6,6 +6,7 @@ Nothing else listens to Kafka. A fact whose rule says that it concerns nobody is
 from services.notifications.announcements import commands as announcements
 from services.notifications.certificates import commands as certificates
 from services.notifications.gatherings import commands as gatherings
+from services.notifications.logbook import commands as logbook
 from services.notifications.messages import commands as messages
 from services.notifications.recipients import commands as recipients
 from services.notifications.subjects.domain import RULES, ConcernsNobody
@@ -43,6 +44,10 @@ CONSUMERS = (
     Consumer(
         name="notifications.applications",
         handlers=dict.fromkeys((MembershipApplied, MembershipApproved, MembershipRefused), messages.notice),
+    ),
+    Consumer(
+        name="notifications.log",
+        handlers=dict.fromkeys((fact for fact in RULES if fact.AGGREGATE != "message"), logbook.hear),
     ),
     Consumer(name="notifications.segments", handlers={SegmentState: announcements.keep_segments}),
     Consumer(name="notifications.certificates", handlers={ProfileState: certificates.keep_certificates}),

@@ -1,4 +1,4 @@
-"""`cumulo rebuild reporting`: the read model anew from the feeds of membership and events, while the live one goes on.
+"""`cumulo rebuild reporting`: the read model anew from the feeds of the other services, while the live one goes on.
 
 Says what it did, in words or as JSON; shows a bar where somebody watches.
 """
@@ -15,7 +15,7 @@ from shared.runtime.tasks import Words
 if TYPE_CHECKING:
     from services.reporting.generations.commands import Progress, Rebuilt
 
-SOURCES = ("membership", "events")
+SOURCES = ("membership", "events", "notifications")
 TITLE = Words("Reconstrucción de los indicadores", "Rebuild of the indicators")
 
 

@@ -104,6 +104,7 @@ def places(house: House) -> list[Place]:
         Place("token-new", "/tokens/new", MARIANA),
         Place("account", "/account", MARIANA),
         Place("messages", "/messages", MARIANA),
+        Place("log", "/messages/log?facts=all", MARIANA),
         Place("announcements", "/announcements", MARIANA),
         Place("announcement", announcement, MARIANA),
         Place("announcement-read", read, None),

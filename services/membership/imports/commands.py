@@ -36,8 +36,6 @@ PLAN_MODE = "SELECT set_config('plan_cache_mode', $1, true)"
 the usual mode again: the checks of foreign keys would be planned anew for every row."""
 
 
-OF_ANOTHER_CLUSTER = "this company belongs to another cluster: it applies itself, or the network enters it"
-
 Keep = Callable[[Unit, Sequence[Plan]], Awaitable[None]]
 """Told what a part did, in the transaction that did it."""
 
@@ -152,7 +150,9 @@ def _plan(
     if entry.since is not None and is_far_ahead(entry.since, now.today):
         entry.warnings.append(Said("since: {since} lies more than a year ahead; is it meant?", since=entry.since))
     if match.id in stored.foreign:
-        entry.reasons.append(Said(OF_ANOTHER_CLUSTER))
+        entry.reasons.append(
+            Said("this company belongs to another cluster: it applies itself, or the network enters it")
+        )
     if match.id is not None and (first := known.touched(match.id)) is not None:
         if entry.said == first.said and not entry.reasons:
             return _repeated(entry, first.row)

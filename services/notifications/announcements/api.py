@@ -16,7 +16,7 @@ from services.notifications.announcements.domain import (
     Status,
     Writing,
 )
-from services.notifications.inbox.domain import place_of, place_told
+from services.notifications.cursors import place_of, place_told
 from services.notifications.messages.domain import State
 from shared.http.edge import unit_of
 from shared.http.inputs import Instant, Text

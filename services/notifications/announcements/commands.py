@@ -17,6 +17,8 @@ from services.notifications.announcements.domain import (
 )
 from services.notifications.announcements.views import Keyed
 from services.notifications.answers import commands as answers
+from services.notifications.logbook import store as logbook
+from services.notifications.logbook.store import Line
 from services.notifications.messages import commands as messages
 from services.notifications.messages.domain import message_id
 from shared.contracts.base import Fact
@@ -66,6 +68,7 @@ async def release(unit: Unit, one: Announcement) -> Announcement:
     reached = await views.reached(unit.connection, one.organization_ids) if one.status == "ready" else []
     after, fact = one.released(unit.actor, len(reached), unit.now)
     rows = [(message_id(one.id, person), person, organization) for person, organization in reached]
+    await logbook.hear(unit.connection, [Line(one.id, None, "announcement", None, None, one.cluster_id, unit.now)])
     await store.address(unit.connection, one, rows, now=unit.now, due=after.goes_out(unit.now), cause=unit.cause)
     return await _saved(unit, after, fact)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.notifications.cursors import place_of, place_told
 from services.notifications.inbox import commands, views
-from services.notifications.inbox.domain import place_of, place_told
 from services.notifications.preferences.commands import address_of
 from services.notifications.preferences.domain import NoAddress
 from shared.http.edge import unit_of

@@ -1,34 +1,7 @@
-"""Places in the list of one's notices, as a cursor tells them. Pure."""
+"""What may not be read in an inbox: what is another's."""
 
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
-
-from shared.refusal import NotFound, Refusal
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class NoSuchPlaceInIt(Refusal):
-    """A cursor that names no place of the list."""
+from shared.refusal import NotFound
 
 
 class NotYourNotice(NotFound):
     """No notice of the reader's has this id."""
-
-
-def place_told(at: datetime, id_: UUID) -> str:
-    """A place as a cursor."""
-    return f"{(at - EPOCH) // timedelta(microseconds=1)}.{id_}"
-
-
-def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
-    """The place of a cursor. Raises `NoSuchPlaceInIt`."""
-    if cursor is None:
-        return None
-    micros, _, id_ = cursor.partition(".")
-    try:
-        if not (micros.isascii() and micros.isdigit() and len(micros) <= 16):
-            raise ValueError
-        return EPOCH + timedelta(microseconds=int(micros)), UUID(id_)
-    except ValueError:
-        raise NoSuchPlaceInIt("this is no place of the list", field="after") from None

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from services.notifications import letters
+from services.notifications.cursors import place_of, place_told
 from services.notifications.inbox import commands, views
-from services.notifications.inbox.domain import NotYourNotice, place_of, place_told
+from services.notifications.inbox.domain import NotYourNotice
 from services.notifications.inbox.views import Noted
 from services.notifications.messages import views as messages
 from services.notifications.preferences.commands import address_of

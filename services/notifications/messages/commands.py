@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.notifications.logbook import store as logbook
+from services.notifications.logbook.store import Line
 from services.notifications.messages import domain, store, views
 from services.notifications.preferences import store as preferences
 from services.notifications.preferences.domain import topic_of
@@ -60,6 +62,9 @@ async def notice(unit: Unit, events: Sequence[Event]) -> None:
 
 async def ask(unit: Unit, asked: Sequence[tuple[UUID, Asked]], *, cause: str) -> None:
     """Notices that no fact brought, by ids that are always the same; to be called in one's turn."""
+    await logbook.hear(unit.connection, [
+        Line(id_, None, one.subject, None, one.organization_id, one.cluster_id, unit.now) for id_, one in asked
+    ])  # fmt: skip
     await _add(unit, [_row(unit, id_, one, cause, None) for id_, one in asked])
 
 

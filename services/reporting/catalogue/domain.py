@@ -14,13 +14,14 @@ from shared.refusal import NotFound, Refusal
 Code = Literal[
     "organizations", "members", "joined", "left", "category_changed", "membership_age", "churn", "retention",
     "applications", "decision_days", "gatherings", "registrations", "attendance", "no_shows", "reach",
-    "certificates_ending",
+    "certificates_ending", "notices", "notices_answered",
 ]  # fmt: skip
 Dimension = Literal[
-    "cluster", "category", "type", "position", "state", "sector", "age", "kind", "mode", "price_group", "standard"
-]
-Group = Literal["membership", "movement", "events", "profiles"]
-Family = Literal["members", "gatherings", "profiles"]
+    "cluster", "category", "type", "position", "state", "sector", "age", "kind", "mode", "price_group", "standard",
+    "subject",
+]  # fmt: skip
+Group = Literal["membership", "movement", "events", "profiles", "notices"]
+Family = Literal["members", "gatherings", "profiles", "notices"]
 """Whose facts move a figure; figures of a family are computed together."""
 
 UNKNOWN = "unknown"
@@ -79,6 +80,7 @@ GROUPS: dict[Group, Words] = {
     "movement": Words("Movimiento", "Movement"),
     "events": Words("Eventos", "Events"),
     "profiles": Words("Capacidades", "Capabilities"),
+    "notices": Words("Avisos", "Notices"),
 }
 DIMENSIONS: dict[Dimension, Words] = {
     "cluster": Words("clúster", "cluster"),
@@ -92,6 +94,7 @@ DIMENSIONS: dict[Dimension, Words] = {
     "mode": Words("modalidad", "how it is held"),
     "price_group": Words("de quién vienen", "who they are"),
     "standard": Words("norma", "standard"),
+    "subject": Words("asunto", "subject"),
 }
 _OF_ORGANIZATION: tuple[Dimension, ...] = ("type", "position", "state", "sector")
 _OF_MEMBERSHIP: tuple[Dimension, ...] = ("cluster", "category", *_OF_ORGANIZATION)
@@ -100,6 +103,7 @@ _MEMBER_FACTS = (
     "MembershipReinstated",
 )  # fmt: skip
 _EVENT_FACTS = ("GatheringPublished", "GatheringHeld", "RegistrationConfirmed", "AttendanceRecorded")
+_NOTICE_FACTS = ("MessageSent", "MessageAnswered")
 _SHARE = Words("%", "%")
 
 _ENTRIES = (
@@ -222,11 +226,27 @@ _ENTRIES = (
         family="profiles", source="ending", published=True, facts=("CertificateRecorded", "CertificateRemoved"),
         formula=Words("cuenta de certificados", "count of certificates"),
     ),
+    Indicator(
+        "notices", Words("Avisos enviados", "Notices sent"),
+        Words("Correos que el servidor de correo aceptó en el periodo; cada uno va a una persona.",
+              "Mails that the mail server took in the period; each goes to one person."),
+        Words("avisos", "notices"), ("cluster", "subject", *_OF_ORGANIZATION), group="notices", family="notices",
+        source="notices", flow=True, published=True, facts=_NOTICE_FACTS,
+        formula=Words("cuenta de mensajes enviados", "count of messages sent"),
+    ),
+    Indicator(
+        "notices_answered", Words("Avisos atendidos", "Notices answered"),
+        Words("De los avisos enviados en el periodo, la parte que alguien abrió en Cumulo o confirmó de enterado.",
+              "Of the notices sent in the period, the share that somebody opened in Cumulo or took note of."),
+        _SHARE, ("cluster", "subject", *_OF_ORGANIZATION), group="notices", family="notices", source="notices",
+        flow=True, decimals=1, hides=True, facts=_NOTICE_FACTS,
+        formula=Words("100 × atendidos / enviados", "100 × answered / sent"),
+    ),
 )  # fmt: skip
 CATALOGUE: dict[str, Indicator] = {entry.code: entry for entry in _ENTRIES}
 PUBLISHED: dict[Family, tuple[Code, ...]] = {
     family: tuple(entry.code for entry in _ENTRIES if entry.published and entry.family == family)
-    for family in ("members", "gatherings", "profiles")
+    for family in ("members", "gatherings", "profiles", "notices")
 }
 
 SEVERAL_POSITIONS = Words(
@@ -296,6 +316,21 @@ LABELS: dict[Dimension, dict[str, Words]] = {
         "public": Words("público", "public"), UNKNOWN: Words("por conocer", "not known yet"),
     },
     "standard": {},
+    "subject": {
+        "welcome": Words("bienvenida", "welcome"), "contact": Words("consulta por el directorio", "enquiry"),
+        "application": Words("solicitud recibida", "application received"),
+        "approved": Words("solicitud aprobada", "application approved"),
+        "refused": Words("solicitud rechazada", "application refused"),
+        "registered": Words("lugar confirmado", "place confirmed"), "waiting": Words("lista de espera", "waiting list"),
+        "offered": Words("lugar ofrecido", "place offered"), "offer_lapsed": Words("oferta vencida", "offer ended"),
+        "unregistered": Words("inscripción cancelada", "registration cancelled"),
+        "changed": Words("evento cambiado", "event changed"), "postponed": Words("evento pospuesto", "event put off"),
+        "cancelled": Words("evento cancelado", "event called off"),
+        "reminder_week": Words("recordatorio, una semana antes", "reminder, a week before"),
+        "reminder_day": Words("recordatorio, un día antes", "reminder, the day before"),
+        "certificate": Words("certificado por vencer", "certificate about to end"),
+        "announcement": Words("anuncio", "announcement"),
+    },
 }  # fmt: skip
 
 

@@ -115,6 +115,9 @@ SELECT c.certificate_id, c.organization_id, m.cluster_id, c.standard, upper(c.va
 FROM certificate_period c
 JOIN membership_period m ON m.organization_id = c.organization_id AND {_now("m")} AND m.valid @> $1::date
 WHERE {_now("c")} AND c.valid @> $1::date AND upper(c.valid) <= $1::date + 60""",
+    "notices": f"""
+SELECT n.message_id, n.organization_id, n.cluster_id, n.subject, n.answered, n.day FROM message_period n
+WHERE {_now("n")} AND n.valid @> $1::date AND n.day BETWEEN $4::date AND $1::date""",
 }  # fmt: skip
 """What is counted: one row each, with the day, whose it is, and what the value is made of."""
 
@@ -134,6 +137,8 @@ VALUES: dict[Code, str] = {
     "no_shows": "round(100.0 * count(*) FILTER (WHERE NOT x.attended) / nullif(count(*), 0), 1)",
     "reach": "round(100.0 * count(*) FILTER (WHERE x.came) / nullif(count(*), 0), 1)",
     "certificates_ending": "count(DISTINCT x.certificate_id)",
+    "notices": "count(DISTINCT x.message_id)",
+    "notices_answered": "round(100.0 * count(*) FILTER (WHERE x.answered) / nullif(count(*), 0), 1)",
 }  # fmt: skip
 
 KEYS: dict[Dimension, str] = {
@@ -149,6 +154,7 @@ KEYS: dict[Dimension, str] = {
     "mode": "x.mode",
     "price_group": f"coalesce(x.price_group, '{UNKNOWN}')",
     "standard": "x.standard",
+    "subject": "x.subject",
 }  # fmt: skip
 
 
@@ -216,21 +222,22 @@ async def cluster_labels(connection: Connection) -> dict[str, Row]:
 _FACT = {
     "membership": ("membership_fact", "membership_id"), "gathering": ("gathering_fact", "gathering_id"),
     "registration": ("registration_fact", "registration_id"), "certificate": ("profile_fact", "organization_id"),
+    "message": ("message_fact", "message_id"),
 }  # fmt: skip
 _KIND_OF = {
     "held": "gathering", "registrations": "registration", "attendance": "registration", "places": "registration",
-    "ending": "certificate",
+    "ending": "certificate", "notices": "message",
 }  # fmt: skip
 _ROW_KEY = {
     "held": "x.gathering_id::text", "registrations": "x.registration_id::text", "attendance": "x.registration_id::text",
     "places": "x.registration_id::text", "ending": "x.certificate_id::text", "applications": "x.fact_id::text",
-    "decisions": "x.fact_id::text",
+    "decisions": "x.fact_id::text", "notices": "x.message_id::text",
 }  # fmt: skip
 _DETAIL = {
     "base": "CASE WHEN x.kept THEN 'kept' ELSE 'lost' END",
     "places": "CASE WHEN x.attended THEN 'came' ELSE 'absent' END",
     "reached": "CASE WHEN x.came THEN 'came' ELSE 'absent' END", "decisions": "x.days::text", "age": "x.days::text",
-    "ending": "x.standard",
+    "ending": "x.standard", "notices": "CASE WHEN x.answered THEN 'answered' ELSE 'sent' END",
 }  # fmt: skip
 
 

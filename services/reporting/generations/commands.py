@@ -19,6 +19,8 @@ from services.reporting.gatherings import commands as gatherings
 from services.reporting.gatherings import store as gathering_tables
 from services.reporting.generations import store
 from services.reporting.indicators.commands import mark_everything
+from services.reporting.notices import commands as notices
+from services.reporting.notices import store as notice_tables
 from services.reporting.profiles import commands as profiles
 from services.reporting.profiles import store as profile_tables
 from services.reporting.register import commands as members
@@ -35,7 +37,7 @@ PAGE = 2000
 PATIENCE_SECONDS = 5.0
 SETTLE_SECONDS = 10.0
 
-_FOLDS = (members, profiles, gatherings)
+_FOLDS = (members, profiles, gatherings, notices)
 """Each has `CONSUMER`, `APPLIED` (what a fact does to one generation) and `carry_over`."""
 _APPLY: dict[str, tuple[Apply, str]] = {
     contract_of(model).type: (apply, fold.CONSUMER) for fold in _FOLDS for model, apply in fold.APPLIED.items()
@@ -44,7 +46,8 @@ _CONSUMER_OF = {
     table.name: consumer
     for consumer, tables in ((members.CONSUMER, register.FACT_TABLES),
                              (profiles.CONSUMER, profile_tables.FACT_TABLES),
-                             (gatherings.CONSUMER, gathering_tables.FACT_TABLES))
+                             (gatherings.CONSUMER, gathering_tables.FACT_TABLES),
+                             (notices.CONSUMER, notice_tables.FACT_TABLES))
     for table in tables
 }  # fmt: skip
 

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from services.reporting.gatherings import store as gatherings
+from services.reporting.notices import store as notices
 from services.reporting.profiles import store as profiles
 from services.reporting.register import store as register
 from services.reporting.register.store import known_facts
 from shared.postgres.pool import Connection
 
-FACT_TABLES = (*register.FACT_TABLES, *profiles.FACT_TABLES, *gatherings.FACT_TABLES)
-PERIOD_TABLES = (*register.PERIOD_TABLES, *profiles.PERIOD_TABLES, *gatherings.PERIOD_TABLES)
+FACT_TABLES = (*register.FACT_TABLES, *profiles.FACT_TABLES, *gatherings.FACT_TABLES, *notices.FACT_TABLES)
+PERIOD_TABLES = (*register.PERIOD_TABLES, *profiles.PERIOD_TABLES, *gatherings.PERIOD_TABLES, *notices.PERIOD_TABLES)
 GUARD = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.rebuild', 0))"
 UNGUARD = "SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.rebuild', 0))"
 BEGIN = "UPDATE generation SET last = last + 1, building = last + 1 RETURNING building"

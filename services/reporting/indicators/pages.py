@@ -45,7 +45,8 @@ COUNTED = (
     Column("detail", mark("Detail")), Column("type", mark("Newest fact"), minor=True),
     Column("recorded", mark("Recorded"), minor=True),
 )  # fmt: skip
-DETAILS = {"kept": mark("goes on"), "lost": mark("left"), "came": mark("came"), "absent": mark("did not come")}
+DETAILS = {"kept": mark("goes on"), "lost": mark("left"), "came": mark("came"), "absent": mark("did not come"),
+           "answered": mark("answered"), "sent": mark("sent")}  # fmt: skip
 ROWS = 100
 
 

@@ -117,7 +117,8 @@ async def test_one_chooses_where_one_hears_of_what(databases: dict[str, Database
     assert saved.status_code == 303
     now = (await reader.get(path, headers=ana.headers)).json()["preferences"]
     assert {one["topic"]: (one["mail"], one["inbox"]) for one in now} == {
-        "welcome": (True, False), "contacts": (False, False), "reminders": (False, False),
+        "welcome": (True, False), "contacts": (False, False), "announcements": (False, False),
+        "reminders": (False, False),
         "certificates": (False, False),
     }  # fmt: skip
     nobody = await somebody(databases["notifications"], "representative", "organization", scene.organization, now=NOW)

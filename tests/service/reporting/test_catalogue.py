@@ -67,8 +67,18 @@ class Year:
         before = world.gathering(self.a, date(2025, 5, 5))
         world.comes(before, self.ten[8], date(2025, 5, 5))
 
+        # eight mails of 2026, of which two were answered; one refused and then sent; one refused; one of last year
+        for one in self.ten[:5]:
+            world.message(one, self.a, date(2026, 5, 2), "sent")
+        world.message(self.ten[5], self.a, date(2026, 5, 2), "sent", "answered")
+        world.message(self.ten[6], None, date(2026, 6, 2), "refused", "sent", "answered", "answered")
+        world.message(None, None, date(2026, 6, 2), "sent")
+        world.message(self.ten[7], self.a, date(2026, 5, 2), "refused")
+        world.message(self.ten[8], self.a, date(2025, 5, 2), "sent", "answered")
+
     async def fill(self, unit: Unit) -> None:
-        await take(unit, events([*self.world.items, *self.world.states, *self.world.happened]))
+        world = self.world
+        await take(unit, events([*world.items, *world.states, *world.happened, *world.mailed]))
 
 
 def asked(indicator: Indicator, day: date = DAY, **more: Any) -> Asked:
@@ -99,6 +109,7 @@ async def test_every_figure_is_what_was_counted_by_hand(unit: Unit, year: Year) 
         "reach": 28.6,
         # 8 of three years, 3 of a third of one, 2 of five, 1 of half a one
         "membership_age": 2.5,
+        "notices": 8, "notices_answered": 25.0,
     }  # fmt: skip
     assert {code: await value(unit, code) for code in CATALOGUE} == expected
 
@@ -131,6 +142,8 @@ async def test_a_figure_divides_by_whose_it_is(unit: Unit, year: Year) -> None:
     assert await rows("attendance", "type") == {"company": 4, "university": 1, "unknown": 1}
     assert await rows("members", "sector") == {"unknown": 13, "aerospace": 1, "electromobility": 1}
     assert await rows("certificates_ending", "standard") == {"iso_9001": 2}
+    assert await rows("notices", "cluster") == {a: 6, "": 2}
+    assert await rows("notices", "subject") == {"announcement": 8}
     assert await rows("reach", "cluster") == {a: 27.3, b: 33.3}
 
 
@@ -174,7 +187,7 @@ async def test_the_order_of_facts_of_different_aggregates_does_not_matter(unit: 
     assert await value(unit, "certificates_ending") == 2
 
 
-async def test_a_rebuild_from_both_feeds_is_the_live_model(database: Database) -> None:
+async def test_a_rebuild_from_all_feeds_is_the_live_model(database: Database) -> None:
     year = Year()
     async with database.unit(actor="test", cause="test") as unit:
         await year.fill(unit)
@@ -185,7 +198,7 @@ async def test_a_rebuild_from_both_feeds_is_the_live_model(database: Database) -
 
     before = await model()
     assert all(rows for rows, _ in before.values()), before
-    done = await rebuild(database, year.world.feed(), year.world.feed_of_events())
+    done = await rebuild(database, year.world.feed(), year.world.feed_of_events(), year.world.feed_of_notifications())
     assert await model() == before
     assert (done.refused, done.strays, done.carried) == (0, 0, 0)
 

@@ -11,6 +11,7 @@ import uuid_utils.compat as uuid_utils
 
 from shared.contracts import events as happenings
 from shared.contracts import membership as contracts
+from shared.contracts import notifications as messages
 from shared.contracts.base import Published, contract_of
 from shared.messaging.cloudevents import Received, structured
 from shared.messaging.events import Event
@@ -49,6 +50,7 @@ class World:
     _of: dict[UUID, tuple[UUID, UUID]] = field(default_factory=dict)
     _profiles: dict[UUID, int] = field(default_factory=dict)
     happened: list[Received] = field(default_factory=list)
+    mailed: list[Received] = field(default_factory=list)
     """What the service events recorded, in order."""
 
     def say(self, key: UUID, data: Published, effective: date | None, recorded: datetime) -> Received:
@@ -190,6 +192,19 @@ class World:
         self._versions[key] = self._versions.get(key, 0) + 1
         self.happened.append(received(key, self._versions[key], data, day, START))
 
+    def message(self, organization: UUID | None, cluster: UUID | None, day: date, *facts: str) -> None:
+        """A mail of that day: "sent", "answered", "refused", in this order."""
+        key = uuid_utils.uuid7()
+        ids: dict[str, Any] = {"message_id": key, "subject": "announcement", "organization_id": organization,
+                               "cluster_id": cluster}  # fmt: skip
+        made: dict[str, Published] = {
+            "sent": messages.MessageSent(**ids, attempts=1),
+            "refused": messages.MessageNotSent(**ids, reason="refused"),
+            "answered": messages.MessageAnswered(**ids, how="read"),
+        }  # fmt: skip
+        for version, fact in enumerate(facts, start=1):
+            self.mailed.append(received(key, version, made[fact], day, START))
+
     def feed(self) -> "MemoryFeed":
         """Membership's feed of everything recorded so far and from now on."""
         return MemoryFeed(self)
@@ -197,6 +212,10 @@ class World:
     def feed_of_events(self) -> "MemoryFeed":
         """The feed of the service events."""
         return MemoryFeed(World(self.happened))
+
+    def feed_of_notifications(self) -> "MemoryFeed":
+        """The feed of the service notifications."""
+        return MemoryFeed(World(self.mailed))
 
 
 @dataclass

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from services.notifications.announcements import store, views
 from services.notifications.announcements.pages.parts import STATUS, MayPrepare, MayRelease, Reader, names_of, pages
-from services.notifications.inbox.domain import place_of, place_told
+from services.notifications.cursors import place_of, place_told
 from shared.http.policy import Serving, Viewing
 from shared.http.routes import Route
 from shared.web.language import mark
