@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from services.membership.history import views
 from services.membership.history.views import Aggregate
+from services.membership.organizations import store as organization_store
 from shared.http.policy import Allowed, May, Sees, Serving
 from shared.http.routes import Route
 
@@ -53,6 +54,8 @@ async def history(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> HistoryPage:  # fmt: skip
     async with service.database.connection() as connection:
+        if aggregate == "organization":
+            id = await organization_store.successor(connection, id)  # noqa: A001
         await views.require(connection, aggregate, id, history=caller, people=people, programs=programs)
         lines = await views.of_one(connection, aggregate, id, before=after, limit=limit + 1)
     items = [

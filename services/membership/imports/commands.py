@@ -147,6 +147,10 @@ def _plan(
         entry.reasons.append(match.reason)
     if match.warning is not None:
         entry.warnings.append(match.warning)
+    if match.former:  # of an entry that was merged into it: the number that stayed is the one that holds
+        entry.warnings.append(Said("tax number: {number} was that of an entry that became this one",
+                                   number=entry.tax_number))  # fmt: skip
+        entry.tax_number = None
     if entry.since is not None and is_far_ahead(entry.since, now.today):
         entry.warnings.append(Said("since: {since} lies more than a year ahead; is it meant?", since=entry.since))
     if match.id in stored.foreign:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.membership.edges import After, ExpectedVersion, Limit, Page, tagged
 from services.membership.memberships import commands, store
 from services.membership.memberships.domain import Membership, NoSuchMembership
+from services.membership.organizations import store as organization_store
 from services.membership.organizations import views as organization_views
 from shared.contracts.membership import Category, Standing
 from shared.http.edge import unit_of
@@ -146,6 +147,8 @@ async def memberships(
     standing: Annotated[Standing | None, Query()] = None,
 ) -> Page[MembershipView]:  # fmt: skip
     async with service.database.connection() as connection:
+        if organization_id is not None:
+            organization_id = await organization_store.successor(connection, organization_id)
         rows = await store.page(
             connection,
             after,

@@ -206,18 +206,22 @@ def taken_over(
 
 
 def recategorised(present: Membership, *, category: Category, on: date) -> Decision:
-    """From `on` on it has another category; the same category makes no fact. Raises `NotAMember`."""
+    """From `on` on it has another category; the same category makes no fact. On the day on which the present one began
+    it takes its place; before that day it would undo what was told. Raises `NotAMember`, `BeforeTheLastStep`.
+    """
     last = _open_band(present)
     if category == last.category:
         return present, []
-    effective = max(on, last.since)
-    if last.since == effective:
-        bands = (*present.bands[:-1], Band(category, effective))
+    if on < last.since:
+        raise BeforeTheLastStep("effective: its present category counts from {earlier}, so {on} is too early",
+                                earlier=last.since, on=on, field="effective")  # fmt: skip
+    if last.since == on:
+        bands = (*present.bands[:-1], Band(category, on))
     else:
-        bands = (*present.bands[:-1], Band(last.category, last.since, effective), Band(category, effective))
+        bands = (*present.bands[:-1], Band(last.category, last.since, on), Band(category, on))
     after = replace(present, category=category, bands=bands, version=present.version + 1)
     fact = MembershipCategoryChanged(**_names(after), category=category, previous=last.category)
-    return after, [Decided(fact, effective)]
+    return after, [Decided(fact, on)]
 
 
 def resigned(present: Membership, *, on: date) -> Decision:

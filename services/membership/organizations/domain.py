@@ -104,13 +104,17 @@ def _held(positions: frozenset[ChainPosition], since: date) -> tuple[Position, .
 
 
 class Candidate(NamedTuple):
-    """What an organisation is recognised by; `normalised_name` is that of its legal name."""
+    """What an organisation is recognised by; `normalised_name` is that of its legal name.
+
+    `former`: the tax number is that of an entry that was merged into it.
+    """
 
     id: UUID
     country: str
     tax_number: str | None
     normalised_name: str
     state: str | None
+    former: bool = False
 
 
 Decision = tuple[Organization, list[Decided]]

@@ -30,10 +30,15 @@ SELECT * FROM (
 LOCK = "SELECT id FROM organization WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
 EXISTING = "SELECT id FROM organization WHERE id = ANY ($1::uuid[])"
 CANDIDATES = """
-SELECT id, country, tax_number, normalised_name, state FROM organization
+SELECT id, country, tax_number, normalised_name, state, false FROM organization
 WHERE (country, tax_number) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 UNION
-SELECT id, country, tax_number, normalised_name, state FROM organization WHERE normalised_name = ANY ($3::text[])
+SELECT id, country, tax_number, normalised_name, state, false FROM organization WHERE normalised_name = ANY ($3::text[])
+UNION
+SELECT o.id, m.country, m.tax_number, o.normalised_name, o.state, true
+FROM merged_organization m JOIN organization o ON o.id = m.into_id
+WHERE (m.country, m.tax_number) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+  AND (o.country, o.tax_number) IS DISTINCT FROM (m.country, m.tax_number)
 """
 BY_SLUG = """
 SELECT id FROM organization WHERE slug = $1 UNION ALL SELECT into_id FROM merged_organization WHERE slug = $1 LIMIT 1

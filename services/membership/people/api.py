@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.membership.clusters import store as clusters
 from services.membership.clusters.domain import NoSuchCluster
-from services.membership.edges import ExpectedVersion, NeededVersion, tagged
+from services.membership.edges import ExpectedVersion, Meant, NeededVersion, tagged
 from services.membership.organizations import store as organization_store
 from services.membership.organizations import views as organizations
 from services.membership.organizations.domain import NoSuchOrganization
@@ -167,11 +167,11 @@ async def _of(service: Serving, caller: Allowed, organization_id: UUID) -> Allow
     return caller
 
 
-async def _changing_of(service: Serving, caller: Changing, organization_id: UUID) -> Allowed:
+async def _changing_of(service: Serving, caller: Changing, organization_id: Meant) -> Allowed:
     return await _of(service, caller, organization_id)
 
 
-async def _reading_of(service: Serving, caller: Reader, organization_id: UUID) -> Allowed:
+async def _reading_of(service: Serving, caller: Reader, organization_id: Meant) -> Allowed:
     return await _of(service, caller, organization_id)
 
 
@@ -198,7 +198,7 @@ ChangingOf = Annotated[Allowed, Depends(_changing_of)]
 @router.get("/organizations/{organization_id}/people", summary="Who speaks for an organisation",
             operation_id="list_representatives")  # fmt: skip
 async def representatives(
-    service: Serving, caller: Annotated[Allowed, Depends(_reading_of)], organization_id: UUID
+    service: Serving, caller: Annotated[Allowed, Depends(_reading_of)], organization_id: Meant
 ) -> list[PersonView]:
     async with service.database.connection() as connection:
         found = await store.of(connection, organization_id)
@@ -208,7 +208,7 @@ async def representatives(
 @router.post("/organizations/{organization_id}/people", status_code=201, summary="Add a representative",
              operation_id="add_representative")  # fmt: skip
 async def add(
-    request: Request, response: Response, caller: ChangingOf, organization_id: UUID, body: NewRepresentative
+    request: Request, response: Response, caller: ChangingOf, organization_id: Meant, body: NewRepresentative
 ) -> PersonView:
     async with unit_of(request, caller.actor) as unit:
         made = await commands.add_representative(unit, organization_id, **body.model_dump())
@@ -219,7 +219,7 @@ async def add(
 @router.patch("/organizations/{organization_id}/people/{person_id}", summary="Change a representative's role or phone",
               operation_id="place_representative")  # fmt: skip
 async def place(
-    request: Request, response: Response, caller: ChangingOf, organization_id: UUID, person_id: UUID,
+    request: Request, response: Response, caller: ChangingOf, organization_id: Meant, person_id: UUID,
     expected: NeededVersion, body: Placement,
 ) -> PersonView:  # fmt: skip
     values = {name: getattr(body, name) for name in body.model_fields_set & {"role", "phone"}}
@@ -236,7 +236,7 @@ async def place(
 @router.post("/organizations/{organization_id}/people/{person_id}/main", summary="Make them the main contact",
              operation_id="set_main_contact")  # fmt: skip
 async def make_main(
-    request: Request, response: Response, caller: ChangingOf, organization_id: UUID, person_id: UUID,
+    request: Request, response: Response, caller: ChangingOf, organization_id: Meant, person_id: UUID,
     expected: ExpectedVersion, body: Choice | None = None,
 ) -> PersonView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:
@@ -250,7 +250,7 @@ async def make_main(
 @router.post("/organizations/{organization_id}/people/{person_id}/end", summary="End that they speak for it",
              operation_id="end_representation")  # fmt: skip
 async def end(
-    request: Request, response: Response, caller: ChangingOf, organization_id: UUID, person_id: UUID,
+    request: Request, response: Response, caller: ChangingOf, organization_id: Meant, person_id: UUID,
     expected: ExpectedVersion, body: Ending,
 ) -> PersonView:  # fmt: skip
     async with unit_of(request, caller.actor) as unit:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.membership.importing import import_members
 from tests.stack.people import somebody
 
 ClientFor = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -125,6 +126,29 @@ async def test_in_one_cluster_the_days_of_both_are_kept_and_the_one_that_stays_i
     assert await register.published(first) == ["MembershipReinstated", "StandingState"]
     page = await register.client.get(f"/organizations/{stays['slug']}?tab=memberships", headers=HTML)
     assert goes["trade_name"] in page.text, "the days of the other are shown under its name"
+
+
+async def test_a_sheet_with_the_other_entrys_tax_number_brings_nothing_back_and_the_old_id_is_known_everywhere(
+    register: Register,
+) -> None:
+    stays = await register.company("Forjas Once", tax_number="ZZA010101AB7", state="JAL")
+    goes = await register.company("Forjas Doce", tax_number="ZZA010102AB5", state="JAL")
+    await register.member(stays, 0, "2020-01-01")
+    assert (await register.merge(stays, goes)).status_code == 201
+    sheet = f"Razón social,RFC,Estado\n{goes['legal_name']},ZZA010102AB5,JAL\n"
+    [(slug,)] = await register.rows("SELECT slug FROM cluster WHERE id = $1", UUID(register.clusters[0]))
+    done = await import_members(register.client.service.database, sheet.encode(), cluster=slug)  # type: ignore[attr-defined]
+    assert done.rows[0].organization_id == UUID(stays["id"]), done.rows
+    taken = await register.client.post("/membership/organizations", json={"legal_name": f"Otra {register.mark}",
+                                                                         "tax_number": "ZZA010102AB5"})  # fmt: skip
+    assert taken.status_code == 409, taken.text
+    [(number,)] = await register.rows("SELECT tax_number FROM organization WHERE id = $1", UUID(stays["id"]))
+    assert number == "ZZA010101AB7"
+    for path in (f"/membership/organizations/{goes['id']}/people", f"/membership/history/organization/{goes['id']}",
+                 f"/membership/organizations/{goes['id']}/profile"):  # fmt: skip
+        assert (await register.client.get(path)).status_code == 200, path
+    asked = await register.client.get("/membership/memberships", params={"organization_id": goes["id"]})
+    assert len(asked.json()["items"]) == 1
 
 
 async def test_an_open_application_is_decided_first_and_nothing_is_changed(register: Register) -> None:

@@ -112,10 +112,15 @@ def test_another_category_splits_the_band_and_the_same_makes_no_fact() -> None:
     assert domain.recategorised(changed, category="affiliate", on=date(2026, 7, 1)) == (changed, [])
 
 
-def test_another_category_before_the_band_begins_replaces_it() -> None:
-    changed, facts = domain.recategorised(active(), category="honorary", on=DAY - timedelta(days=9))
+def test_another_category_on_the_day_on_which_the_band_begins_replaces_it_and_before_that_is_refused() -> None:
+    changed, facts = domain.recategorised(active(), category="honorary", on=DAY)
     assert changed.bands == (Band("honorary", DAY),)
     assert facts[0].effective == DAY
+    with pytest.raises(BeforeTheLastStep):
+        domain.recategorised(active(), category="honorary", on=DAY - timedelta(days=1))
+    later, _ = domain.recategorised(active(), category="affiliate", on=date(2026, 6, 1))
+    with pytest.raises(BeforeTheLastStep):  # it would undo a band that was told
+        domain.recategorised(later, category="honorary", on=date(2026, 5, 31))
 
 
 def test_a_register_needs_no_application_and_says_where_it_comes_from() -> None:

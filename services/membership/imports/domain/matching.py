@@ -21,11 +21,15 @@ class Touched(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The organisation that a row means; None when it is a new one. `reason` refuses the row."""
+    """The organisation that a row means; None when it is a new one. `reason` refuses the row.
+
+    `former`: it is known by the tax number of an entry that was merged into it.
+    """
 
     id: UUID | None
     reason: str | None = None
     warning: str | None = None
+    former: bool = False
 
 
 class Known:
@@ -47,7 +51,8 @@ class Known:
         for candidate in candidates:
             if candidate.tax_number is not None:
                 self._by_tax[candidate.country, candidate.tax_number] = candidate
-            self._by_name.setdefault(candidate.normalised_name, {})[candidate.id] = candidate
+            if not candidate.former:
+                self._by_name.setdefault(candidate.normalised_name, {})[candidate.id] = candidate
 
     def add(self, candidate: Candidate) -> None:
         """An organisation that a row of this file makes."""
@@ -84,7 +89,7 @@ class Known:
     def meant_by(self, entry: Entry) -> Match:
         """Whom a row means."""
         if entry.tax_number is not None and (found := self._with_tax(entry.country, entry.tax_number)):
-            return Match(found.id)
+            return Match(found.id, former=found.former)
         if not entry.name_key:
             if entry.tax_number is None:
                 return Match(None)

@@ -169,7 +169,7 @@ def _belong(
         )
     if entry.category is not None and entry.category != stored.category:
         plan.membership, plan.membership_facts = memberships.recategorised(
-            stored, category=entry.category, on=now.today
+            stored, category=entry.category, on=max(now.today, stored.bands[-1].since)
         )
         plan.changes["category"] = (stored.category, entry.category)
         if plan.outcome == "same":
