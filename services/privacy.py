@@ -33,12 +33,16 @@ UNION ALL
 SELECT 'person', id, name, mail FROM membership.person WHERE id::text = lower($1) OR mail_key = lower($1)
 UNION ALL
 SELECT 'visitor', id, name, mail FROM events.registration WHERE mail_key = lower($1)
+UNION ALL
+SELECT 'contact', id, contact_name, contact_mail FROM membership.prospect WHERE lower(contact_mail) = lower($1)
 ORDER BY 1, 2
 """
 SAME_MAIL = """
 SELECT 'account' AS kind, id, name, mail FROM membership.account WHERE kind = 'person' AND mail_key = ANY ($1::text[])
 UNION ALL SELECT 'person', id, name, mail FROM membership.person WHERE mail_key = ANY ($1::text[])
 UNION ALL SELECT 'visitor', id, name, mail FROM events.registration WHERE mail_key = ANY ($1::text[])
+UNION ALL SELECT 'contact', id, contact_name, contact_mail FROM membership.prospect
+WHERE lower(contact_mail) = ANY ($1::text[])
 ORDER BY 1, 2
 """
 
@@ -69,7 +73,9 @@ def register(app: typer.Typer, definitions: Definitions) -> None:
             _print([one._asdict() for one in found])
             return
         for one in found:
-            typer.echo(f"{one.service:14} {one.table:18} {one.rows:4}  {', '.join(one.columns)}: {one.example or ''}")
+            typer.echo(f"{one.service:14} {one.table:18} {one.rows:4}  {', '.join(one.columns)}:")
+            for value in one.values:
+                typer.echo(f"{'':40}{value}")
         typer.echo(f"{sum(one.rows for one in found)} rows in {len(found)} tables")
 
     @privacy.command("erase")
@@ -125,21 +131,26 @@ async def _shown(who: str, definitions: Mapping[str, "Definition"]) -> "list[Hel
     from shared.runtime.privacy import held
 
     async with owner_connection() as owner:
-        somebody = await _somebody(owner, who)
+        somebody = await _somebody(owner, definitions, who)
         return await held(owner, definitions, somebody.ids, somebody.values)
 
 
-async def _somebody(owner: "Connection", who: str) -> Somebody:
-    """Whoever has this id or address, with all that has the same address."""
+async def _somebody(owner: "Connection", definitions: Mapping[str, "Definition"], who: str) -> Somebody:
+    """Whoever has this id or address, with all that has the same address; or an address that stands in some list."""
     from services.membership.people.domain import NoSuchPerson
+    from shared.runtime.privacy import held
 
     rows = await owner.fetch(WHO, who.strip())
+    if not rows and "@" in who and await held(owner, definitions, [], [who.strip()]):
+        return Somebody((), (), (who.strip(),))
     if not rows:
         raise NoSuchPerson("nobody is known by {who}", who=who[:100], field="person")
     rows = await owner.fetch(SAME_MAIL, sorted({row["mail"].casefold() for row in rows if row["mail"]}))
     accounts = tuple(row["id"] for row in rows if row["kind"] == "account")
     people = tuple(row["id"] for row in rows if row["kind"] == "person")
-    return Somebody(accounts, people, tuple(sorted({text for row in rows for text in (row["name"], row["mail"])})))
+    return Somebody(
+        accounts, people, tuple(sorted({text for row in rows for text in (row["name"], row["mail"]) if text}))
+    )
 
 
 async def _erased(who: str, reason: str, definitions: Mapping[str, "Definition"]) -> dict[str, Any]:
@@ -148,7 +159,7 @@ async def _erased(who: str, reason: str, definitions: Mapping[str, "Definition"]
     from shared.runtime.privacy import erase_by_list
 
     async with owner_connection() as owner, _membership() as service:
-        somebody = await _somebody(owner, who)
+        somebody = await _somebody(owner, definitions, who)
         title = tasks.Words("Borrado de una persona", "Erasure of a person")
         async with tasks.begin(
             service.database, kind="erasure", title=title, actor="cli", total=4, clock=service.clock

@@ -235,7 +235,7 @@ async def _serve(definition: "Definition", port: int | None) -> None:
         async with app.router.lifespan_context(app):
             running = app.state.service
             watching = asyncio.create_task(_end_on_failure(running, stopping))
-            await serve(app, door, stopping, started, running.stopping.set)
+            await serve(app, door, stopping, started, running.stopping.set, running.settings.trusted_proxies)
             watching.cancel()
     if running.failed is not None:
         raise typer.Exit(1)

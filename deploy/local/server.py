@@ -81,14 +81,17 @@ async def serve(
     stopping: asyncio.Event,
     started: Callable[[], Awaitable[None]],
     closing: Callable[[], None],
+    trusted: str = "",
 ) -> None:
     """Answers on the socket until `stopping`; calls `started` once it does. Requests under way may end (2 s).
 
+    Only of the `trusted` addresses is it believed for whom they speak (X-Forwarded-For): anybody may write the header.
     `closing` is called before the server stops, so that streams, which never end by themselves, can.
     """
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2, server_header=False
-    )
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2, server_header=False,
+        proxy_headers=bool(trusted), forwarded_allow_ips=trusted or None,
+    )  # fmt: skip
     server = _Server(config)
 
     async def steer() -> None:

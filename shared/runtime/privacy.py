@@ -67,13 +67,13 @@ EVERYWHERE: tuple[Personal, ...] = (
 
 
 class Held(NamedTuple):
-    """What one table holds of a person: how many rows, and one value of each column as an example."""
+    """What one table holds of a person: how many rows, and what stands in them, at most fifty."""
 
     service: str
     table: str
     columns: tuple[str, ...]
     rows: int
-    example: str | None
+    values: tuple[str, ...]
     erasing: Erasing
 
 
@@ -101,12 +101,12 @@ async def held(
         for one in lists(definition):
             text = ", ".join(f"{column}::text" for column in one.columns)
             row = await owner.fetchrow(
-                f"SELECT count(*) AS rows, min(left(concat_ws(' · ', {text}), 80)) AS example"
+                f"SELECT count(*) AS rows, (array_agg(DISTINCT left(concat_ws(' · ', {text}), 200)))[1:50] AS values"
                 f" FROM {name}.{one.table} WHERE {one.whose}",
                 *_asked(one, ids, values),
             )
             if row is not None and row["rows"]:
-                found.append(Held(name, one.table, one.columns, row["rows"], row["example"], one.erasing))
+                found.append(Held(name, one.table, one.columns, row["rows"], tuple(row["values"]), one.erasing))
     return found
 
 

@@ -77,9 +77,14 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         default=20.0, gt=0, description="a request whose answer has not begun by then is broken off"
     )
+    trusted_proxies: str = Field(
+        default="", max_length=500,
+        description="gateways whose X-Forwarded-For is believed: addresses or networks, with commas between",
+    )  # fmt: skip
     public_url: str | None = Field(
         default=None, pattern=r"^https?://[^/\s]+$",
-        description="address under which people reach it, e.g. https://red.example; default: that of the request",
+        description="address under which people reach it, e.g. https://red.example; in production no link is mailed"
+        " without it; default: that of the request",
     )  # fmt: skip
     demo: bool = Field(
         default=False, description="shows named demo people with one-click sign-in; refused in production"

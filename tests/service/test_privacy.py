@@ -30,6 +30,7 @@ NOT_OF_PEOPLE = {
     ("events", "cluster"), ("notifications", "cluster"), ("reporting", "label"), ("*", "consumer"), ("*", "job"),
     ("*", "migration"), ("*", "outbox"), ("*", "suppressed_address"), ("*", "history"),
     ("notifications", "message"), ("notifications", "notice"), ("notifications", "preference"), ("reporting", "name"),
+    ("notifications", "heard"), ("reporting", "message_fact"), ("reporting", "message_period"),
 }  # fmt: skip
 """Tables whose columns only sound so: names of clusters, jobs, consumers; subjects of events and mails; hashes."""
 
@@ -156,6 +157,23 @@ async def test_who_is_erased_is_left_nowhere_and_everybody_else_stays(data: Path
     found = _run(data, "privacy", "check", "ximena@moldes.example", code=1)
     assert "LEFT  events attempt.bucket" in found
     await owner.execute("DELETE FROM events.attempt WHERE bucket LIKE 'link to%'")
+    await owner.close()
+
+
+async def test_who_is_only_spoken_with_about_a_prospect_is_found_shown_whole_and_erased(data: Path) -> None:
+    status, owner = _status(data), await _owner(data)
+    cluster = str(await owner.fetchval("SELECT id FROM membership.cluster ORDER BY id LIMIT 1"))
+    for name, phone in (("Moldes Nuevos", None), ("Moldes Otros", "+52 81 5550 9999")):
+        await asyncio.to_thread(
+            _post, status, "/membership/prospects",
+            {"cluster_id": cluster, "name": name, "source": "event", "contact_name": "Beta Prieto Luna",
+             "contact_mail": "beta@nuevos.example", "contact_phone": phone},
+        )  # fmt: skip
+    shown = _run(data, "privacy", "show", "Beta@nuevos.example")
+    assert "+52 81 5550 9999" in shown, "every row is shown, not one of them"
+    erased = _run(data, "privacy", "erase", "beta@nuevos.example", "--reason", "asked for it")
+    assert "Nothing is left." in erased
+    assert await owner.fetchval("SELECT count(*) FROM membership.prospect WHERE name LIKE 'Moldes %'") == 2
     await owner.close()
 
 
