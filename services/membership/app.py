@@ -16,6 +16,7 @@ from services.membership.contacts.domain import PERSONAL as PERSONAL_OF_CONTACTS
 from services.membership.directory import api as directory
 from services.membership.directory import pages as directory_pages
 from services.membership.duplicates import api as duplicates
+from services.membership.duplicates import jobs as duplicate_jobs
 from services.membership.duplicates import pages as duplicate_pages
 from services.membership.history import api as history
 from services.membership.history import pages as history_pages
@@ -99,7 +100,7 @@ DEFINITION = Definition(
         *PERSONAL_OF_PROSPECTS,
         *PERSONAL_OF_SEGMENTS,
     ),
-    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS, *segment_jobs.JOBS),
+    jobs=(*access_jobs.JOBS, *upload_jobs.JOBS, *contact_jobs.JOBS, *segment_jobs.JOBS, *duplicate_jobs.JOBS),
     uploads=("/import", "/applications", "/membership/applications"),
     loops={"first key": access_jobs.first_key},
 )

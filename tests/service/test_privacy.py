@@ -30,7 +30,8 @@ NOT_OF_PEOPLE = {
     ("events", "cluster"), ("notifications", "cluster"), ("reporting", "label"), ("*", "consumer"), ("*", "job"),
     ("*", "migration"), ("*", "outbox"), ("*", "suppressed_address"), ("*", "history"),
     ("notifications", "message"), ("notifications", "notice"), ("notifications", "preference"), ("reporting", "name"),
-    ("notifications", "heard"), ("reporting", "message_fact"), ("reporting", "message_period"),
+    ("membership", "compared"), ("notifications", "heard"), ("reporting", "message_fact"),
+    ("reporting", "message_period"),
 }  # fmt: skip
 """Tables whose columns only sound so: names of clusters, jobs, consumers; subjects of events and mails; hashes."""
 

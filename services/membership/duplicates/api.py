@@ -32,7 +32,7 @@ class PairView(BaseModel):
     other: SideView
     country: str
     likeness: float
-    why: list[Literal["name", "mail"]]
+    why: list[Literal["tax", "name", "mail"]]
 
 
 @router.get("", summary="Organisations that are likely the same", operation_id="list_duplicates")

@@ -71,6 +71,7 @@ def _side(side: Side, country: str) -> dict[str, Any]:
 
 def _why(pair: Pair, speak: Language) -> list[str]:
     words: dict[Why, str] = {
+        "tax": speak(mark("the same tax number in two countries")),
         "name": speak(mark("names %(percent)s alike"), percent=speak.percent(pair.likeness)),
         "mail": speak(mark("the same mail domain")),
     }

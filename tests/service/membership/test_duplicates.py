@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import uuid_utils.compat as uuid_utils
 
+from services.membership.duplicates import commands
 from shared.postgres.pool import Database
 from tests.conftest import ClientFor
 from tests.stack.people import somebody
@@ -62,3 +63,44 @@ async def test_pairs_are_found_by_name_and_by_mail_within_reach(client_for: Clie
     assert (file.status_code, file.text.count(mark)) == (200, 2)
     partner = await somebody(database, "partner")
     assert (await client.get("/membership/duplicates", headers=partner.headers)).status_code == 403
+
+
+async def test_what_was_compared_is_kept_until_a_name_changes_and_a_number_in_two_countries_is_told(
+    client_for: ClientFor,
+) -> None:
+    client = await client_for("membership")
+    database: Database = client.service.database  # type: ignore[attr-defined]
+    mark = uuid4().hex
+
+    async def made(name: str, **more: Any) -> str:
+        answer = await client.post("/membership/organizations", json={"legal_name": name, **more})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def pairs() -> dict[frozenset[str], list[str]]:
+        found = (await client.get("/membership/duplicates", params={"limit": 500})).json()
+        return {frozenset((p["one"]["id"], p["other"]["id"])): p["why"] for p in found}
+
+    async def compare() -> None:
+        async with database.unit(actor="job", cause="compare") as unit:
+            while await commands.compare(unit, 7):
+                pass
+
+    one, other = await made(f"Fundidora {mark}"), await made(f"Fundidoras {mark}")
+    number = f"ZZ{mark[:2].upper()}"
+    async with database.connection() as connection:
+        third = UUID(await made(f"Zinc {uuid4().hex}", country="CO"))
+        for id_ in (UUID(one), third):
+            await connection.execute("UPDATE organization SET tax_number = $2 WHERE id = $1", id_, number)
+    before = await pairs()
+    assert before[frozenset((one, other))] == ["name"]
+    assert before[frozenset((one, str(third)))] == ["tax"]
+    await compare()
+    assert await pairs() == before, "kept, it is the same list"
+    changed = await client.patch(f"/membership/organizations/{other}", json={"legal_name": f"Otra {uuid4().hex}"},
+                                 headers={"If-Match": "*"})  # fmt: skip
+    assert changed.status_code == 200, changed.text
+    for _ in range(2):  # at once, and when it was compared again
+        assert frozenset((one, other)) not in await pairs()
+        assert frozenset((one, str(third))) in await pairs()
+        await compare()
