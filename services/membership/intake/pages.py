@@ -429,11 +429,11 @@ async def _results(connection: Connection, id_: UUID, tab: str | None) -> AsyncI
 
 
 def _changes(result: Result, speak: Language) -> list[tuple[str, str, str]]:
-    if result.outcome == "new":
-        return []
+    # a membership may be new of an organisation that is not: what of it would change is shown as of any other
     return [
         (speak(CHANGE_WORDS.get(name, name)), _value(name, old, speak), _value(name, new, speak))
         for name, (old, new) in result.changes.items()
+        if result.outcome != "new" or old
     ]
 
 

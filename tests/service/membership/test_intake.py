@@ -282,10 +282,13 @@ async def test_a_directors_sheet_does_not_take_over_another_clusters_company_and
     nobody = (await desk.client.get(people, headers=mariana.headers)).json()
     assert nobody == [], nobody
 
-    answer = await desk.send(sheet, who=mariana)
+    moved = sheet.replace("Apodaca", "Guadalupe")
+    answer = await desk.send(moved, who=mariana)
     page = str(answer.headers["location"])
     director, desk.director = desk.director, mariana
     await desk.chosen(page)
+    new = (await desk.ask("GET", f"{page}?tab=new")).text
+    assert "<del>Apodaca</del>" in new and "<ins>Guadalupe</ins>" in new, "what it would change is shown before"
     await desk.act(page, "apply")
     answer = await desk.client.get(people, headers=director.headers)
     assert answer.status_code == 200, answer.text
