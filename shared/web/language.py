@@ -80,6 +80,8 @@ def catalogue(code: Code, *files: Path) -> NullTranslations:
         write_mo(compiled, parsed)
         compiled.seek(0)
         together.merge(Translations(compiled))
+    # a column without words has none: gettext would answer nothing with the head of the file
+    together._catalog[""] = ""  # type: ignore[attr-defined]
     return together
 
 

@@ -370,3 +370,10 @@ def test_every_period_lies_on_its_axis(periods: list[tuple[date, int | None]], t
         assert one.start >= 0
         assert one.width > 0
         assert one.start + one.width <= 100.01
+
+
+def test_what_has_no_words_has_none_in_any_language() -> None:
+    for code in ("es", "en"):
+        words = catalogues_of(code, [ROOT / "services/membership"])
+        assert words.gettext("") == "", "not the head of a catalogue's file"
+        assert words.gettext("Register") == ("Padrón" if code == "es" else "Register")
