@@ -81,7 +81,7 @@ def catalogue(code: Code, *files: Path) -> NullTranslations:
         compiled.seek(0)
         together.merge(Translations(compiled))
     # a column without words has none: gettext would answer nothing with the head of the file
-    together._catalog[""] = ""  # type: ignore[attr-defined]
+    together._catalog[""] = ""
     return together
 
 
